@@ -1,0 +1,5 @@
+//! The core of vitrine.
+#![forbid(unsafe_code)]
+
+pub mod model;
+pub mod train;

@@ -1,0 +1,30 @@
+//! Fused row kernels for the CPU backend.
+//!
+//! **Why.** The masked forward reads every head's input apart, so norms and activations run over many times the rows of a plain forward. As tensor operations each costs several
+//! passes over memory and a scalar `exp`; fused, each row is read and written once.
+//!
+//! **Method.** On the flex backend a tensor that nobody else holds turns into its `Vec<f32>` and back without a copy. The kernels are plain loops over
+//! rows that the compiler vectorises, compiled once per instruction set and chosen at run time (`pulp`). No fused multiply-add is written, so every
+//! instruction set gives the same bits. Tensors that autodiff tracks, and tensors of other devices, take the tensor operations in the calling modules.
+
+mod rows;
+
+pub use rows::{activation, activation_pullback, norm, norm_pullback, softmax_rows};
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// Whether the kernels here may run on this tensor: plain CPU backend, no autodiff.
+pub fn is_host<const D: usize>(x: &Tensor<D>) -> bool {
+    let device = x.device();
+    !device.is_autodiff() && device == Device::flex()
+}
+
+/// The tensor's values, row-major; without a copy where nobody else holds them. Only for tensors for which [`is_host`] holds.
+pub fn into_vec<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+    x.into_data().try_into_vec::<f32>().unwrap_or_default()
+}
+
+/// A tensor of the given values and shape, on `device`.
+pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, shape), device)
+}

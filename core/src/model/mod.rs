@@ -1,0 +1,19 @@
+//! Transformers, their weights, and the residual-stream seam.
+
+pub mod activation;
+pub mod attention;
+pub mod batch;
+pub mod config;
+pub mod cpu;
+pub mod graph;
+pub mod init;
+pub mod norm;
+pub mod params;
+pub mod stream;
+pub mod transformer;
+
+pub use batch::Batch;
+pub use config::{Activation, NormKind, Positions, TransformerConfig};
+pub use graph::{EmbeddingNodes, Graph, Reader, Writer};
+pub use norm::Norm;
+pub use transformer::{Block, Linear, Transformer};

@@ -1,0 +1,65 @@
+//! Normalisation in front of a reader, and its pullback.
+//!
+//! RMSNorm (Zhang and Sennrich 2019): `y = x / sqrt(mean(x^2) + eps) * scale`. LayerNorm (Ba et al. 2016) subtracts the mean first and adds a shift. The
+//! pullbacks are the closed forms: with `x^ = (x - mean) * r` and `g = dy * scale`, `dx = r * (g - mean(g) - x^ * mean(g * x^))` (the mean of `g`
+//! is absent for RMSNorm).
+
+use burn::tensor::Tensor;
+
+use super::cpu;
+
+/// A normalisation over the last axis, with its weights.
+#[derive(Debug, Clone)]
+pub enum Norm {
+    /// The identity.
+    None,
+    /// LayerNorm: `scale`, `shift` of shape `[d_model]`.
+    Layer { scale: Tensor<1>, shift: Tensor<1>, eps: f64 },
+    /// RMSNorm: `scale` of shape `[d_model]`.
+    Rms { scale: Tensor<1>, eps: f64 },
+}
+
+impl Norm {
+    /// Normalises `x` of shape `[rows, d_model]`, row by row.
+    pub fn apply(&self, x: Tensor<2>) -> Tensor<2> {
+        if cpu::is_host(&x) {
+            return match self {
+                Self::None => x,
+                Self::Layer { scale, shift, eps } => cpu::norm(x, scale, Some(shift), *eps),
+                Self::Rms { scale, eps } => cpu::norm(x, scale, None, *eps),
+            };
+        }
+        match self {
+            Self::None => x,
+            Self::Layer { scale, shift, eps } => {
+                let (unit, _) = unit(x, true, *eps);
+                unit * scale.clone().unsqueeze() + shift.clone().unsqueeze()
+            }
+            Self::Rms { scale, eps } => unit(x, false, *eps).0 * scale.clone().unsqueeze(),
+        }
+    }
+
+    /// Pulls `d_out` back to the input: the gradient at `x`; both of shape `[rows, d_model]`.
+    pub fn pullback(&self, x: Tensor<2>, d_out: Tensor<2>) -> Tensor<2> {
+        let (scale, centred, eps) = match self {
+            Self::None => return d_out,
+            Self::Layer { scale, eps, .. } => (scale, true, *eps),
+            Self::Rms { scale, eps } => (scale, false, *eps),
+        };
+        if cpu::is_host(&x) {
+            return cpu::norm_pullback(x, d_out, scale, centred, eps);
+        }
+        let (unit, inverse) = unit(x, centred, eps);
+        let g = d_out * scale.clone().unsqueeze();
+        let along = (g.clone() * unit.clone()).mean_dim(1);
+        let g = if centred { g.clone() - g.mean_dim(1) } else { g };
+        (g - unit * along) * inverse
+    }
+}
+
+/// The input with unit root mean square (after centring), and the factor that made it so.
+fn unit(x: Tensor<2>, centred: bool, eps: f64) -> (Tensor<2>, Tensor<2>) {
+    let x = if centred { x.clone() - x.mean_dim(1) } else { x };
+    let inverse = (x.clone().square().mean_dim(1) + eps).sqrt().recip();
+    (x * inverse.clone(), inverse)
+}

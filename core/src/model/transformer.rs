@@ -1,0 +1,197 @@
+//! A decoder-only, pre-norm transformer: weights and the one forward pass.
+//!
+//! **Idea.** The forward is written over [`Stream`], the residual stream's interface: a reader asks for its input, a writer gives its output. What the stream
+//! does with them (one running sum, edge masks, ablation, capture) is the stream's affair; no method has a forward pass of its own.
+//!
+//! **Method.** All tokens of a batch are one matrix `[tokens, d_model]`, `tokens = batch * position`. q, k and v are one product (`[d_model, (heads + 2 kv_heads) * d_head]`, readers in
+//! graph order) when a layer's readers share their input; when each has its own, the same weights serve as a batch of per-head matrices.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::{
+    attention::{AttentionContext, Qkv},
+    batch::Batch,
+    config::TransformerConfig,
+    norm::Norm,
+    stream::{AttnInput, HeadOutputs, Plain, Site, Stream},
+};
+
+/// An affine map, `y = x weight + bias`.
+#[derive(Debug, Clone)]
+pub struct Linear {
+    /// `[d_in, d_out]`.
+    pub weight: Tensor<2>,
+    /// `[d_out]`.
+    pub bias: Option<Tensor<1>>,
+}
+
+impl Linear {
+    /// `[rows, d_in]` to `[rows, d_out]`.
+    pub fn apply(&self, x: Tensor<2>) -> Tensor<2> {
+        self.with_bias(x.matmul(self.weight.clone()))
+    }
+
+    /// Adds the bias, if there is one.
+    pub fn with_bias(&self, y: Tensor<2>) -> Tensor<2> {
+        match &self.bias {
+            Some(bias) => y + bias.clone().unsqueeze(),
+            None => y,
+        }
+    }
+
+    /// The gradient at the input from the gradient at the output.
+    pub fn pullback(&self, d_out: Tensor<2>) -> Tensor<2> {
+        d_out.matmul(self.weight.clone().transpose())
+    }
+}
+
+/// One layer: attention, then an MLP.
+#[derive(Debug, Clone)]
+pub struct Block {
+    pub norm_attn: Norm,
+    /// `[d_model, (n_heads + 2 n_kv_heads) * d_head]`: q of each head, k and v of each key/value head.
+    pub qkv: Linear,
+    /// `[n_heads * d_head, d_model]`; its bias belongs to no single head and is shared evenly among them.
+    pub attn_out: Linear,
+    pub norm_mlp: Norm,
+    /// `[d_model, d_mlp]`, or `[d_model, 2 d_mlp]` with the gate first.
+    pub mlp_in: Linear,
+    /// `[d_mlp, d_model]`.
+    pub mlp_out: Linear,
+}
+
+/// Weights and config of a decoder-only transformer.
+#[derive(Debug, Clone)]
+pub struct Transformer {
+    pub config: TransformerConfig,
+    /// `[vocab, d_model]`.
+    pub tok_embed: Tensor<2>,
+    /// `[max_positions, d_model]`, where positions are learned.
+    pub pos_embed: Option<Tensor<2>>,
+    pub blocks: Vec<Block>,
+    pub final_norm: Norm,
+    /// `[d_model, d_out]`; absent where tied to `tok_embed`.
+    pub unembed: Option<Tensor<2>>,
+}
+
+impl Transformer {
+    /// Where the weights live.
+    pub fn device(&self) -> Device {
+        self.tok_embed.device()
+    }
+
+    /// Checks and pads token sequences for this model.
+    ///
+    /// # Errors
+    /// As [`Batch::new`].
+    pub fn batch<S: AsRef<[u32]>>(&self, sequences: &[S]) -> Result<Batch, super::batch::BatchError> {
+        Batch::new(sequences, self.config.vocab_size, self.config.max_positions, &self.device())
+    }
+
+    /// Runs the blocks over `stream` and returns the final read, `[tokens, d_model]`, before the last norm.
+    pub fn forward(&self, batch: &Batch, stream: &mut dyn Stream) -> Tensor<2> {
+        let (tok, pos) = self.embed(batch);
+        self.forward_from(batch, tok, pos, stream)
+    }
+
+    /// Token embeddings `[tokens, d_model]` and, where positions are learned, theirs.
+    pub fn embed(&self, batch: &Batch) -> (Tensor<2>, Option<Tensor<2>>) {
+        let ids: Tensor<1, Int> = batch.ids().flatten(0, 1);
+        let pos = self.pos_embed.as_ref().map(|table| {
+            let rows = table.clone().narrow(0, 0, batch.seq_len());
+            rows.repeat_dim(0, batch.size())
+        });
+        (self.tok_embed.clone().select(0, ids), pos)
+    }
+
+    /// As [`Transformer::forward`], from embeddings that the caller made.
+    pub fn forward_from(&self, batch: &Batch, tok: Tensor<2>, pos: Option<Tensor<2>>, stream: &mut dyn Stream) -> Tensor<2> {
+        let context = AttentionContext::new(&self.config, batch, &self.device());
+        stream.begin(tok, pos);
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let qkv = block.project(stream.attn_input(layer), &self.config, batch);
+            stream.observe(layer, Site::Qkv(&qkv));
+            let z = HeadOutputs(context.attend(qkv));
+            stream.observe(layer, Site::HeadOutputs(&z));
+            stream.write_attn(layer, z, &block.attn_out);
+            let pre = block.mlp_in.apply(block.norm_mlp.apply(stream.mlp_input(layer)));
+            stream.observe(layer, Site::MlpPre(&pre));
+            stream.write_mlp(layer, self.config.activation.apply(pre), &block.mlp_out);
+        }
+        stream.final_input()
+    }
+
+    /// Logits `[rows, d_out]` of final reads `[rows, d_model]`.
+    pub fn unembed(&self, final_read: Tensor<2>) -> Tensor<2> {
+        self.final_norm.apply(final_read).matmul(self.unembedding())
+    }
+
+    /// Gradient at the final reads from the gradient at the logits.
+    pub fn unembed_pullback(&self, final_read: Tensor<2>, d_logits: Tensor<2>) -> Tensor<2> {
+        self.final_norm.pullback(final_read, d_logits.matmul(self.unembedding().transpose()))
+    }
+
+    /// Plain logits `[tokens, d_out]` at every position.
+    pub fn logits(&self, batch: &Batch) -> Tensor<2> {
+        self.unembed(self.forward(batch, &mut Plain::default()))
+    }
+
+    /// Plain logits `[rows.len(), d_out]` at the given rows of the flattened batch (see [`Batch::row`]).
+    pub fn logits_at(&self, batch: &Batch, rows: &[usize]) -> Tensor<2> {
+        let read = self.forward(batch, &mut Plain::default());
+        self.unembed(select_rows(read, rows))
+    }
+
+    /// `[d_model, d_out]`.
+    pub fn unembedding(&self) -> Tensor<2> {
+        self.unembed.clone().unwrap_or_else(|| self.tok_embed.clone().transpose())
+    }
+}
+
+/// The named rows of a matrix, `[rows.len(), width]`.
+pub fn select_rows(x: Tensor<2>, rows: &[usize]) -> Tensor<2> {
+    let device = x.device();
+    let indices: Vec<i32> = rows.iter().map(|&r| i32::try_from(r).unwrap_or(i32::MAX)).collect();
+    x.select(0, Tensor::<1, Int>::from_data(TensorData::new(indices, [rows.len()]), &device))
+}
+
+impl Block {
+    /// q, k and v, before rotation, from what the layer's attention reads.
+    pub fn project(&self, input: AttnInput, config: &TransformerConfig, batch: &Batch) -> Qkv {
+        let (batch_size, seq, d_head, readers) = (batch.size(), batch.seq_len(), config.d_head, config.n_attn_readers());
+        let by_reader = match input {
+            AttnInput::Shared(x) => {
+                let y = self.qkv.apply(self.norm_attn.apply(x));
+                y.reshape([batch_size, seq, readers, d_head]).permute([0, 2, 1, 3])
+            }
+            AttnInput::PerReader(x) => {
+                let [readers, tokens, d_model] = x.dims();
+                let x = self.norm_attn.apply(x.reshape([readers * tokens, d_model])).reshape([readers, tokens, d_model]);
+                let y = x.matmul(self.per_reader_weight(readers, d_head));
+                let y = match &self.qkv.bias {
+                    Some(bias) => y + bias.clone().reshape([readers, 1, d_head]),
+                    None => y,
+                };
+                y.reshape([readers, batch_size, seq, d_head]).permute([1, 0, 2, 3])
+            }
+        };
+        let (h, g) = (config.n_heads, config.n_kv_heads);
+        Qkv { q: by_reader.clone().narrow(1, 0, h), k: by_reader.clone().narrow(1, h, g), v: by_reader.narrow(1, h + g, g) }
+    }
+
+    /// Gradients at the per-reader inputs, `[readers, tokens, d_model]`, from those at q, k and v; `input` is what was read.
+    pub fn project_pullback(&self, input: Tensor<3>, d: Qkv, d_head: usize) -> Tensor<3> {
+        let [readers, tokens, d_model] = input.dims();
+        let d = Tensor::cat(vec![d.q, d.k, d.v], 1); // [batch, readers, seq, d_head]
+        let d = d.permute([1, 0, 2, 3]).reshape([readers, tokens, d_head]);
+        let d_normed = d.matmul(self.per_reader_weight(readers, d_head).swap_dims(1, 2));
+        let rows = readers * tokens;
+        self.norm_attn.pullback(input.reshape([rows, d_model]), d_normed.reshape([rows, d_model])).reshape([readers, tokens, d_model])
+    }
+
+    /// The projection as one matrix a reader, `[readers, d_model, d_head]`.
+    fn per_reader_weight(&self, readers: usize, d_head: usize) -> Tensor<3> {
+        let d_model = self.qkv.weight.dims()[0];
+        self.qkv.weight.clone().reshape([d_model, readers, d_head]).permute([1, 0, 2])
+    }
+}

@@ -1,0 +1,116 @@
+//! The data blocks: every run's record and findings, and the options, as JSON that a browser neither runs nor shows.
+//!
+//! A block is the canonical JSON text, which holds no `<`, so the first end tag after it is its own. Its SHA-256 stands
+//! in an attribute and, for readers, in the provenance section; it is also the SHA-256 of the file the run wrote.
+
+use super::{MOST_RUNS, Options, ReportError, Run};
+use crate::findings::{Findings, RunRecord, canonical_json, sha256_hex};
+
+/// Bytes of a report that are read.
+pub(super) const MOST_BYTES: usize = 1 << 30;
+
+/// One block as it stands in the page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Identifier: `data-options`, `data-run-1`, `data-findings-1`, …
+    pub id: String,
+    /// SHA-256 that the page lists.
+    pub listed: String,
+    /// The JSON text.
+    pub text: String,
+}
+
+/// What a report carries.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extracted {
+    /// The runs in order.
+    pub runs: Vec<Run>,
+    /// The options it was rendered with.
+    pub options: Options,
+    /// The blocks as found.
+    pub blocks: Vec<Block>,
+}
+
+pub(super) fn check(runs: &[Run]) -> Result<(), ReportError> {
+    if runs.is_empty() {
+        return Err(ReportError::NoRuns);
+    }
+    if runs.len() > MOST_RUNS {
+        return Err(ReportError::TooManyRuns { found: runs.len(), limit: MOST_RUNS });
+    }
+    for (index, (run, findings)) in runs.iter().enumerate() {
+        run.check()
+            .and_then(|()| findings.check())
+            .map_err(|source| ReportError::Run { run: index + 1, source })?;
+    }
+    Ok(())
+}
+
+pub(super) fn write(runs: &[Run], options: &Options) -> Result<Vec<Block>, ReportError> {
+    check(runs)?;
+    let mut blocks = vec![block("data-options".to_owned(), canonical_json(options, "report options")?)];
+    for (index, (run, findings)) in runs.iter().enumerate() {
+        blocks.push(block(format!("data-run-{}", index + 1), run.to_json()?));
+        blocks.push(block(format!("data-findings-{}", index + 1), findings.to_json()?));
+    }
+    Ok(blocks)
+}
+
+fn block(id: String, text: String) -> Block {
+    Block { id, listed: sha256_hex(text.as_bytes()), text }
+}
+
+/// The start tag of a block, up to its hash.
+pub(super) fn start_tag(id: &str) -> String {
+    format!("<script type=\"application/json\" id=\"{id}\" data-sha256=\"")
+}
+
+/// Takes the data out of a report and checks their schema, not their hashes: see [`super::verify`].
+///
+/// # Errors
+/// When the file is no report, or its data break their schema.
+pub fn extract(html: &str) -> Result<Extracted, ReportError> {
+    let blocks = find(html)?;
+    let not_a_report = |reason: &str| ReportError::NotAReport { reason: reason.to_owned() };
+    let mut rest = blocks.iter();
+    let options = rest.next().ok_or_else(|| not_a_report("it has no data blocks"))?;
+    let options = serde_json::from_str(&options.text)
+        .map_err(|error| ReportError::NotAReport { reason: format!("its options cannot be read: {error}") })?;
+    let mut runs = Vec::new();
+    while let Some(run) = rest.next() {
+        let findings = rest.next().ok_or_else(|| not_a_report("a run has no findings"))?;
+        let number = runs.len() + 1;
+        let failed = |source| ReportError::Run { run: number, source };
+        runs.push((
+            RunRecord::from_json(run.text.as_bytes()).map_err(failed)?,
+            Findings::from_json(findings.text.as_bytes()).map_err(failed)?,
+        ));
+    }
+    check(&runs)?;
+    Ok(Extracted { runs, options, blocks })
+}
+
+/// The blocks in their order: options, then record and findings of each run.
+pub(super) fn find(html: &str) -> Result<Vec<Block>, ReportError> {
+    if html.len() > MOST_BYTES {
+        return Err(ReportError::TooLarge { found: html.len(), limit: MOST_BYTES });
+    }
+    let mut blocks = Vec::new();
+    let mut rest = html;
+    let names = (1..=MOST_RUNS).flat_map(|run| [format!("data-run-{run}"), format!("data-findings-{run}")]);
+    for id in std::iter::once("data-options".to_owned()).chain(names) {
+        let Some((_, after)) = rest.split_once(start_tag(&id).as_str()) else { break };
+        let broken = || ReportError::NotAReport { reason: format!("the block {id} has no end") };
+        let (listed, after) = after.split_once("\">").ok_or_else(broken)?;
+        let (text, after) = after.split_once("</script>").ok_or_else(broken)?;
+        if listed.len() != 64 {
+            return Err(ReportError::NotAReport { reason: format!("the block {id} lists no SHA-256") });
+        }
+        blocks.push(Block { id, listed: listed.to_owned(), text: text.to_owned() });
+        rest = after;
+    }
+    if blocks.len() < 3 {
+        return Err(ReportError::NotAReport { reason: "its data blocks are missing".to_owned() });
+    }
+    Ok(blocks)
+}

@@ -1,0 +1,182 @@
+//! The document: what a reader meets first, second and last, and the policy that forbids everything else.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
+
+use super::blocks::{Block, start_tag};
+use super::numbers::{count, date, duration};
+use super::panels::{Counter, panel};
+use super::text::{NAME, PROSE, label, shown};
+use super::{Options, Run, claims, provenance, style};
+use crate::findings::RunRecord;
+
+const SCRIPT: &str = include_str!("assets/report.js");
+
+/// Name and version of the program, as the page states them.
+pub(super) fn generator() -> &'static str {
+    concat!("vitrine ", env!("CARGO_PKG_VERSION"))
+}
+
+/// The whole file.
+pub(super) fn document(runs: &[Run], options: &Options, blocks: &[Block]) -> String {
+    let first = runs.first().map_or("Report", |(_, findings)| findings.title.as_str());
+    let title = options.title.as_deref().unwrap_or(first);
+    let figures = [style::TOKENS, style::FIGURES].concat();
+    let policy = format!(
+        "default-src 'none'; script-src '{}'; style-src '{}' '{}'; img-src data:; base-uri 'none'; form-action 'none'",
+        source_hash(SCRIPT),
+        source_hash(&figures),
+        source_hash(style::PAGE)
+    );
+    let mut counter = Counter::default();
+    let sections: Vec<Markup> = runs
+        .iter()
+        .enumerate()
+        .map(|(index, run)| section(index + 1, run, runs.len() > 1, options, blocks, &mut counter))
+        .collect();
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(policy);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="referrer" content="no-referrer";
+                meta name="generator" content=(generator());
+                title { (label(title, NAME)) }
+                link rel="icon" href="data:,";
+                style id="figure-style" { (PreEscaped(&figures)) }
+                style { (PreEscaped(style::PAGE)) }
+            }
+            body {
+                a.skip href="#main" { "Skip to the findings" }
+                header {
+                    p.eyebrow { "vitrine report" }
+                    h1 { (shown(title, NAME)) }
+                    @if let [(record, findings)] = runs {
+                        p.byline { (byline(&findings.study, record)) }
+                    } @else {
+                        p.byline { (count(runs.len() as u64)) " runs" }
+                    }
+                }
+                (contents(runs))
+                main id="main" {
+                    @if runs.len() > 1 { (overview(runs)) }
+                    @for section in &sections { (section) }
+                }
+                footer {
+                    section.check aria-labelledby="check-h" {
+                        h2 id="check-h" { "Check this file" }
+                        p { "The data stand in this file as JSON, each block beside its SHA-256. "
+                            code { "vitrine report verify" } " checks the hashes and draws the page again; the page can check the hashes itself." }
+                        p.tools hidden { button type="button" data-do="check" { "Check hashes" } " " button type="button" data-do="all" { "Download all data (JSON)" } }
+                        p.readout id="check-result" role="status" hidden {}
+                    }
+                    p.note { "Written by " (generator()) ". Nothing in this page asks anything of a network." }
+                }
+                @for block in blocks { (PreEscaped(start_tag(&block.id))) (block.listed) (PreEscaped("\">")) (PreEscaped(&block.text)) (PreEscaped("</script>\n")) }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn byline(study: &str, record: &RunRecord) -> Markup {
+    html! {
+        span { (shown(study, NAME)) }
+        @if !record.device.is_empty() { span { (shown(&record.device, NAME)) } }
+        span { (duration(record.duration_s)) }
+        span { time { (date(record.finished_unix_ms)) } }
+    }
+}
+
+fn contents(runs: &[Run]) -> Markup {
+    html! {
+        nav aria-label="Contents" {
+            ol {
+                @if runs.len() > 1 { li { a href="#overview" { "Overview" } } }
+                @for (index, (_, findings)) in runs.iter().enumerate() {
+                    @let run = index + 1;
+                    @if runs.len() > 1 {
+                        li { a href={ "#run-" (run) } { (shown(&findings.title, 60)) } }
+                    } @else {
+                        @if !findings.claims.is_empty() { li { a href={ "#r" (run) "-claims" } { "Claims" } } }
+                        @for panel in findings.panels.iter().take(40) { li { a href={ "#r" (run) "-" (panel.id) } { (shown(&panel.title, 60)) } } }
+                        li { a href={ "#r" (run) "-how" } { "How it was made" } }
+                    }
+                }
+                li { a href="#check-h" { "Check this file" } }
+            }
+        }
+    }
+}
+
+fn overview(runs: &[Run]) -> Markup {
+    html! {
+        section.overview aria-labelledby="overview" {
+            h2 id="overview" { "Overview" }
+            div.scroll role="region" tabindex="0" aria-label="Table, scrolls sideways" {
+                table.data {
+                    caption { "The runs in this report and what became of their claims." }
+                    thead { tr { th scope="col" class="txt" { "Run" } th scope="col" class="txt" { "Study" } th scope="col" class="txt" { "Claims" } th scope="col" class="num" { "Seed" } th scope="col" class="num" { "Time" } } }
+                    tbody { @for (index, (record, findings)) in runs.iter().enumerate() { tr {
+                        th scope="row" class="txt" { a href={ "#run-" (index + 1) } { (shown(&findings.title, NAME)) } }
+                        td.txt { (shown(&findings.study, NAME)) }
+                        td.txt { (claims::tally(&findings.claims)) }
+                        td.num { (record.seed) }
+                        td.num { (duration(record.duration_s)) }
+                    } } }
+                }
+            }
+        }
+    }
+}
+
+fn section(number: usize, run: &Run, several: bool, options: &Options, blocks: &[Block], counter: &mut Counter) -> Markup {
+    let (record, findings) = run;
+    // Blocks: the options, then two for each run.
+    let own = blocks.get(2 * number - 1..=2 * number).unwrap_or_default();
+    html! {
+        article.run aria-labelledby={ "run-" (number) } {
+            h2 id={ "run-" (number) } class=(if several { "runtitle" } else { "runtitle sr" }) { (shown(&findings.title, NAME)) }
+            @if several { p.byline { (byline(&findings.study, record)) } }
+            @if !findings.summary.is_empty() {
+                div.summary { @for words in &findings.summary { p { (shown(words, PROSE)) } } }
+            }
+            @if !findings.caveats.is_empty() {
+                aside.caveats aria-label="Before you rely on this" {
+                    p.head { "Before you rely on this" }
+                    ul { @for words in &findings.caveats { li { (shown(words, PROSE)) } } }
+                }
+            }
+            (claims::claims(number, &findings.claims))
+            @for (index, one) in findings.panels.iter().enumerate() { (panel(number, index + 1, one, options, counter)) }
+            (provenance::provenance(number, record, own))
+        }
+    }
+}
+
+/// The hash of an inline script or style as a content security policy names it.
+fn source_hash(text: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::from("sha256-");
+    for chunk in Sha256::digest(text.as_bytes()).chunks(3) {
+        let bits = chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let digit = (bits >> (18 - 6 * place)) & 63;
+            out.push(if place > chunk.len() { '=' } else { char::from(DIGITS[digit as usize]) });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn source_hashes_are_base64() {
+        // SHA-256 of the empty text, a known value.
+        assert_eq!(super::source_hash(""), "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+    }
+}

@@ -1,0 +1,215 @@
+//! Text to token ids and back, for the tokenizers of the models vitrine loads.
+//!
+//! The work is done by the `tokenizers` crate; what this module adds is how an untrusted description
+//! becomes one. The crate's own JSON loader panics on some malformed files, and a panic ends a page, so
+//! nothing is handed to it unchecked: the vocabulary, the merges and the steps around them are read into
+//! plain data, bounded and checked here, and only then assembled through the crate's constructors. Split
+//! patterns are taken from a list of known ones, because an arbitrary pattern can run for ever.
+//!
+//! Sources: byte-level BPE as in GPT-2 (Radford et al. 2019, section 2.2); the names of the
+//! pre-tokenizers in GGUF files are llama.cpp's.
+
+#[path = "tokenizer_json.rs"]
+mod json;
+#[path = "tokenizer_parts.rs"]
+mod parts;
+
+use crate::formats::{
+    error::{FormatError, show},
+    gguf::{Array, Gguf, Value},
+    source::ByteSource,
+};
+use parts::{Added, Bpe, PreSplit, byte_of};
+
+/// Most tokens in a vocabulary, added ones included.
+pub const MAX_TOKENS: u64 = 1 << 21;
+/// Longest token, bytes.
+pub const MAX_TOKEN_BYTES: u64 = 4096;
+/// Most merges of a BPE.
+pub const MAX_MERGES: u64 = 1 << 22;
+/// Longest `tokenizer.json`, bytes.
+pub const MAX_JSON: u64 = 64 << 20;
+/// Longest text for one call of [`Tokenizer::encode`], bytes.
+pub const MAX_TEXT: u64 = 16 << 20;
+
+/// A loaded tokenizer.
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    /// Whether the characters of tokens stand for bytes.
+    byte_level: bool,
+}
+
+impl Tokenizer {
+    /// Reads a `tokenizer.json`: byte-level BPE (GPT-2, Llama 3, Qwen2, SmolLM2) or WordPiece (BERT).
+    /// Padding, truncation and the post-processor are left out: they would add tokens.
+    ///
+    /// # Errors
+    /// [`FormatError`] for a file that is too long, is not such a file, contradicts itself, or uses a
+    /// part that is not supported.
+    pub fn from_json(json: &[u8]) -> Result<Self, FormatError> {
+        json::load(json)
+    }
+
+    /// Builds the tokenizer in a GGUF's metadata: byte-level BPE with a known pre-tokenizer.
+    ///
+    /// # Errors
+    /// [`FormatError::Unsupported`] for another model or pre-tokenizer, [`FormatError::Missing`] and
+    /// [`FormatError::Invalid`] for metadata that is absent or contradicts itself.
+    pub fn from_gguf<S: ByteSource>(file: &Gguf<S>) -> Result<Self, FormatError> {
+        let get = |key: &str| {
+            file.entries()
+                .get(key)
+                .ok_or_else(|| FormatError::missing(format!("metadata {}", show(key))))
+        };
+        let wrong = |key: &str, expected: &str| {
+            FormatError::invalid(format!("metadata {}", show(key)), format!("is not {expected}"))
+        };
+        let model_key = "tokenizer.ggml.model";
+        let model = get(model_key)?.as_str().ok_or_else(|| wrong(model_key, "a string"))?;
+        if model != "gpt2" {
+            return Err(FormatError::Unsupported {
+                what: model_key.into(),
+                found: show(model),
+                supported: "gpt2 (byte-level BPE)".into(),
+            });
+        }
+        let pre_key = "tokenizer.ggml.pre";
+        let pre = get(pre_key)?.as_str().ok_or_else(|| wrong(pre_key, "a string"))?;
+        let pre = PreSplit::from_gguf_name(pre)?;
+
+        let tokens_key = "tokenizer.ggml.tokens";
+        let tokens = get(tokens_key)?
+            .as_strings()
+            .ok_or_else(|| wrong(tokens_key, "an array of strings"))?;
+        let merges_key = "tokenizer.ggml.merges";
+        let merges = get(merges_key)?
+            .as_strings()
+            .ok_or_else(|| wrong(merges_key, "an array of strings"))?;
+        let mut bpe = Bpe {
+            ignore_merges: pre == PreSplit::Llama3,
+            ..Bpe::default()
+        };
+        for (token, id) in tokens.iter().zip(0..) {
+            bpe.vocab.insert(token.clone(), id)?;
+        }
+        for merge in merges {
+            bpe.merges.push(parts::split_merge(merge)?);
+        }
+        let added = match file.entries().get("tokenizer.ggml.token_type") {
+            None => Vec::new(),
+            Some(Value::Array(Array::I32(types))) if types.len() == tokens.len() => {
+                added_tokens(tokens, types)
+            }
+            Some(_) => {
+                return Err(wrong(
+                    "tokenizer.ggml.token_type",
+                    "an array of one i32 per token",
+                ));
+            }
+        };
+        let inner = parts::byte_level_bpe(bpe, pre, &added)?;
+        Ok(Self {
+            inner,
+            byte_level: true,
+        })
+    }
+
+    /// Token ids of `text`. Nothing is added (no begin, end or class token); the name of a special token
+    /// written in the text becomes that token, as in the original tokenizers.
+    ///
+    /// # Errors
+    /// [`FormatError::Limit`] for a text above [`MAX_TEXT`]; [`FormatError::Invalid`] when the text
+    /// cannot be split.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, FormatError> {
+        FormatError::check_limit(|| "text length".into(), text.len() as u64, MAX_TEXT)?;
+        let encoding = self
+            .inner
+            .encode_fast(text, false)
+            .map_err(|e| FormatError::invalid("text", e.to_string()))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Text of `ids`, special tokens included. An id outside the vocabulary, like a byte sequence that
+    /// is not UTF-8, becomes U+FFFD.
+    #[must_use]
+    pub fn decode(&self, ids: &[u32]) -> String {
+        let known = |id: &u32| self.inner.id_to_token(*id).is_some();
+        let pieces = ids.split(|id| !known(id)).map(|run| {
+            self.inner
+                .decode(run, false)
+                .unwrap_or_else(|_| char::REPLACEMENT_CHARACTER.into())
+        });
+        pieces.collect::<Vec<_>>().join("\u{fffd}")
+    }
+
+    /// One token for people to read: its text where it is text; bytes that are no text on their own as
+    /// `<0xE2>`; `<id 70000>` for an id outside the vocabulary.
+    #[must_use]
+    pub fn token_text(&self, id: u32) -> String {
+        let Some(token) = self.inner.id_to_token(id) else {
+            return format!("<id {id}>");
+        };
+        if !self.byte_level {
+            return token;
+        }
+        // A special token holds characters that stand for no byte, or the decoder leaves it alone.
+        let Some(bytes) = token.chars().map(byte_of).collect::<Option<Vec<u8>>>() else {
+            return token;
+        };
+        let mut text = String::new();
+        for chunk in bytes.utf8_chunks() {
+            text.push_str(chunk.valid());
+            for byte in chunk.invalid() {
+                text.push_str(&format!("<0x{byte:02X}>"));
+            }
+        }
+        text
+    }
+
+    /// The stored form of one token, such as `Ġthe`, or `None` for an id outside the vocabulary.
+    #[must_use]
+    pub fn raw_token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// The id of the token whose stored form is `token` exactly, such as `<|im_end|>`.
+    #[must_use]
+    pub fn raw_token_id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// Number of tokens, added ones included.
+    #[must_use]
+    pub fn vocab_size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// The id of `text` when it is exactly one token, such as `" Mary"`.
+    #[must_use]
+    pub fn single_token(&self, text: &str) -> Option<u32> {
+        match self.encode(text).ok()?.as_slice() {
+            [id] => Some(*id),
+            _ => None,
+        }
+    }
+}
+
+/// Tokens that are matched before anything else: control tokens (type 3) and user-defined ones (4).
+fn added_tokens(tokens: &[String], types: &[i32]) -> Vec<Added> {
+    tokens
+        .iter()
+        .zip(types)
+        .zip(0..)
+        .filter(|((_, kind), _)| matches!(kind, 3 | 4))
+        .map(|((token, kind), id)| Added {
+            id,
+            content: token.clone(),
+            special: *kind == 3,
+            single_word: false,
+            lstrip: false,
+            rstrip: false,
+            normalized: false,
+        })
+        .collect()
+}

@@ -1,0 +1,466 @@
+//! Files that are either whole or not there.
+//!
+//! Idea: a reader must never meet half a file, whatever stops the writer: a full disk, a lost job, a pulled plug. So nothing is
+//! written in place. Method: write beside the target under a temporary name, flush to the disk, rename over the target (one step on
+//! every POSIX file system), flush the folder that holds the name. Files that belong together become one folder with a
+//! `manifest.json` of their sizes and SHA-256 hashes, renamed into place as a whole; a folder without a valid manifest does not count.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Name of the manifest inside a folder written by [`FolderWriter`].
+pub const MANIFEST: &str = "manifest.json";
+/// Every temporary name starts with this; [`remove_leftovers`] deletes what a killed process left under such names.
+pub const TEMPORARY_PREFIX: &str = ".vitrine-tmp-";
+
+const FORMAT: &str = "vitrine-folder/1";
+/// A manifest line takes some 120 bytes, so this admits more than 100 000 files and keeps a hostile one from filling memory.
+const MAX_MANIFEST_BYTES: u64 = 16 << 20;
+
+/// Size and SHA-256 hash of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Length in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the content, lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// The content of `manifest.json`: what the folder holds, by file name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Always `vitrine-folder/1`.
+    pub format: String,
+    /// The files in the folder, without the manifest itself.
+    pub files: BTreeMap<String, FileEntry>,
+}
+
+/// SHA-256 of `bytes` as lower-case hexadecimal.
+#[must_use]
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// SHA-256 and length of a file, read in pieces.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn hash_file(path: &Path) -> Result<FileEntry> {
+    let mut file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let (mut hasher, mut bytes, mut buffer) = (Sha256::new(), 0u64, vec![0u8; 1 << 16]);
+    loop {
+        let n = file.read(&mut buffer).with_context(|| format!("cannot read {}", path.display()))?;
+        if n == 0 {
+            break;
+        }
+        hasher.update(&buffer[..n]);
+        bytes += n as u64;
+    }
+    Ok(FileEntry { bytes, sha256: hex(&hasher.finalize()) })
+}
+
+/// Writes `bytes` to `path`, replacing what was there; afterwards the path holds either the old content or the new one, never a part.
+///
+/// # Errors
+/// When the folder is missing or not writable, or the disk is full; the old file is then untouched.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = parent(path);
+    let write = || -> Result<()> {
+        let mut file = temporary().tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        // The error of `persist` owns the temporary file, which would live as long as the error does.
+        file.persist(path).map_err(|refused| refused.error)?;
+        sync_folder(folder)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Collects files in a temporary folder and renames it into place at [`FolderWriter::commit`]. Dropped before that, it leaves nothing.
+#[derive(Debug)]
+pub struct FolderWriter {
+    staging: tempfile::TempDir,
+    target: PathBuf,
+    files: BTreeMap<String, FileEntry>,
+}
+
+impl FolderWriter {
+    /// Starts a folder that will become `target`, whose parent folder must exist.
+    ///
+    /// # Errors
+    /// When `target` holds something already, or its parent is not writable.
+    pub fn new(target: &Path) -> Result<Self> {
+        ensure_free(target)?;
+        let staging = temporary_folder(parent(target)).with_context(|| format!("cannot write {}", target.display()))?;
+        Ok(Self { staging, target: target.to_path_buf(), files: BTreeMap::new() })
+    }
+
+    /// Adds one file and flushes it to the disk.
+    ///
+    /// # Errors
+    /// When the name is not a plain file name, was used before, or the disk is full.
+    pub fn add(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        check_name(name)?;
+        ensure!(!self.files.contains_key(name), "{name} was added to {} twice", self.target.display());
+        let path = self.staging.path().join(name);
+        let write = || -> std::io::Result<()> {
+            let mut file = File::create_new(&path)?;
+            file.write_all(bytes)?;
+            file.sync_all()
+        };
+        write().with_context(|| format!("cannot write {name} of {}", self.target.display()))?;
+        self.files.insert(name.to_owned(), FileEntry { bytes: bytes.len() as u64, sha256: sha256_hex(bytes) });
+        Ok(())
+    }
+
+    /// Writes the manifest and renames the folder into place.
+    ///
+    /// # Errors
+    /// When the target appeared in the meantime or the rename fails; nothing is left behind then.
+    pub fn commit(self) -> Result<Manifest> {
+        let manifest = Manifest { format: FORMAT.to_owned(), files: self.files };
+        let mut text = serde_json::to_vec_pretty(&manifest)?;
+        text.push(b'\n');
+        let publish = || -> Result<()> {
+            let mut file = File::create_new(self.staging.path().join(MANIFEST))?;
+            file.write_all(&text)?;
+            file.sync_all()?;
+            sync_folder(self.staging.path())?;
+            // The rename itself replaces an empty folder and refuses a filled one.
+            fs::rename(self.staging.path(), &self.target)?;
+            sync_folder(parent(&self.target))
+        };
+        publish().with_context(|| format!("cannot put {} in place", self.target.display()))?;
+        Ok(manifest)
+    }
+}
+
+/// A folder written by [`FolderWriter`], opened for reading. Every read is checked against the manifest.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    path: PathBuf,
+    manifest: Manifest,
+}
+
+impl Folder {
+    /// Reads the manifest; the files themselves are checked when they are read.
+    ///
+    /// # Errors
+    /// When the manifest is missing, too large, malformed, or names something other than plain files.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = path.join(MANIFEST);
+        let text = read_bounded(&file, MAX_MANIFEST_BYTES)
+            .with_context(|| format!("{} is not a complete folder: its {MANIFEST} cannot be read", path.display()))?;
+        let manifest: Manifest =
+            serde_json::from_slice(&text).with_context(|| format!("{} is not a valid manifest", file.display()))?;
+        ensure!(manifest.format == FORMAT, "{} has format {:?}, expected {FORMAT:?}", file.display(), manifest.format);
+        for name in manifest.files.keys() {
+            check_name(name).with_context(|| format!("{} names a file it must not", file.display()))?;
+        }
+        Ok(Self { path: path.to_path_buf(), manifest })
+    }
+
+    /// Where the folder is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the folder holds.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Reads one file whole; the bytes returned are the bytes that were hashed.
+    ///
+    /// # Errors
+    /// When the file is not in the manifest, is missing, or differs from it in size or hash.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>> {
+        let entry = self
+            .manifest
+            .files
+            .get(name)
+            .with_context(|| format!("{} holds no {name}", self.path.display()))?;
+        let path = self.path.join(name);
+        let bytes = read_bounded(&path, entry.bytes)?;
+        compare(&path, entry, &FileEntry { bytes: bytes.len() as u64, sha256: sha256_hex(&bytes) })?;
+        Ok(bytes)
+    }
+
+    /// Checks every file against the manifest and that nothing else lies in the folder.
+    ///
+    /// # Errors
+    /// Names the first file, in order of name, that is missing, changed or not listed.
+    pub fn verify(&self) -> Result<()> {
+        for (name, entry) in &self.manifest.files {
+            let path = self.path.join(name);
+            let found = fs::symlink_metadata(&path).with_context(|| format!("{} is missing", path.display()))?;
+            ensure!(found.is_file(), "{} is not a regular file", path.display());
+            compare(&path, entry, &hash_file(&path)?)?;
+        }
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path).with_context(|| format!("cannot list {}", self.path.display()))? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        for name in names {
+            ensure!(
+                name == MANIFEST || self.manifest.files.contains_key(&name),
+                "{} holds {name}, which its {MANIFEST} does not list",
+                self.path.display()
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Opens a folder and checks all of it.
+///
+/// # Errors
+/// As [`Folder::open`] and [`Folder::verify`].
+pub fn verify(path: &Path) -> Result<Manifest> {
+    let folder = Folder::open(path)?;
+    folder.verify()?;
+    Ok(folder.manifest)
+}
+
+/// Deletes the temporary files and folders that a killed process left in `folder`. Call it only under a lock on that folder.
+///
+/// # Errors
+/// When the folder cannot be listed or a leftover cannot be removed.
+pub fn remove_leftovers(folder: &Path) -> Result<()> {
+    let remove = || -> std::io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX) {
+                if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path())? } else { fs::remove_file(entry.path())? }
+            }
+        }
+        Ok(())
+    };
+    remove().with_context(|| format!("cannot clear leftovers in {}", folder.display()))
+}
+
+/// A plain file name: letters, digits, `.`, `_`, `-`; not hidden; not the manifest. So no name can leave its folder.
+///
+/// # Errors
+/// Says which name was refused and why.
+pub fn check_name(name: &str) -> Result<()> {
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    if name.is_empty() || name.len() > 200 || !plain || name.starts_with('.') {
+        bail!("{name:?} is not a plain file name (letters, digits, '.', '_', '-', not starting with '.', at most 200)");
+    }
+    ensure!(name != MANIFEST, "{MANIFEST} is the folder's own file");
+    Ok(())
+}
+
+/// Reads a file of at most `limit` bytes; a longer one is an error and not read past the limit.
+///
+/// # Errors
+/// When the file cannot be read or is longer than `limit`.
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).with_context(|| format!("cannot read {}", path.display()))?;
+    ensure!(bytes.len() as u64 <= limit, "{} is longer than the {limit} bytes expected", path.display());
+    Ok(bytes)
+}
+
+fn compare(path: &Path, expected: &FileEntry, found: &FileEntry) -> Result<()> {
+    ensure!(
+        found.bytes == expected.bytes,
+        "{} has {} bytes, its manifest says {}: it is damaged",
+        path.display(),
+        found.bytes,
+        expected.bytes
+    );
+    ensure!(
+        found.sha256 == expected.sha256,
+        "{} has SHA-256 {}, its manifest says {}: it is damaged",
+        path.display(),
+        found.sha256,
+        expected.sha256
+    );
+    Ok(())
+}
+
+fn ensure_free(target: &Path) -> Result<()> {
+    let taken = match fs::read_dir(target) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(e) => e.kind() != std::io::ErrorKind::NotFound,
+    };
+    ensure!(!taken, "{} exists already", target.display());
+    Ok(())
+}
+
+/// The folder that holds `path`; `.` for a bare name.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    }
+}
+
+/// Temporary names with ordinary permissions (the process's umask applies), since the file stays under its final name.
+fn temporary() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY_PREFIX);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder
+}
+
+fn temporary_folder(folder: &Path) -> std::io::Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY_PREFIX);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    builder.tempdir_in(folder)
+}
+
+/// Makes a rename inside `folder` survive a power cut. Other systems than Unix cannot flush a folder.
+fn sync_folder(folder: &Path) -> Result<()> {
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = folder;
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, b| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{b:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut all: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn hash_is_sha256() {
+        assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn write_replaces_and_leaves_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.json");
+        write_file(&path, b"one").unwrap();
+        write_file(&path, b"two!").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two!");
+        assert_eq!(names(dir.path()), ["a.json"]);
+        let entry = hash_file(&path).unwrap();
+        assert_eq!((entry.bytes, entry.sha256), (4, sha256_hex(b"two!")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn written_files_are_readable_by_others_as_the_umask_allows() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (ordinary, atomic) = (dir.path().join("ordinary"), dir.path().join("atomic"));
+        fs::write(&ordinary, b"x").unwrap();
+        write_file(&atomic, b"x").unwrap();
+        let mode = |p: &Path| fs::metadata(p).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&ordinary), mode(&atomic));
+    }
+
+    #[test]
+    fn failed_write_keeps_the_old_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("taken");
+        fs::create_dir(&target).unwrap();
+        fs::write(target.join("inside"), b"x").unwrap();
+        let error = write_file(&target, b"y").unwrap_err();
+        assert!(format!("{error:#}").contains("cannot write"), "{error:#}");
+        assert_eq!(names(dir.path()), ["taken"]);
+    }
+
+    #[test]
+    fn folder_round_trip_and_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("step-1");
+        let mut writer = FolderWriter::new(&target).unwrap();
+        writer.add("model.safetensors", &[1, 2, 3]).unwrap();
+        writer.add("state.json", b"{}").unwrap();
+        assert!(writer.add("state.json", b"{}").is_err());
+        assert!(!target.exists(), "nothing may be visible before the commit");
+        writer.commit().unwrap();
+        assert_eq!(names(dir.path()), ["step-1"]);
+        assert_eq!(verify(&target).unwrap().files.len(), 2);
+        assert_eq!(Folder::open(&target).unwrap().read("model.safetensors").unwrap(), [1, 2, 3]);
+        assert!(FolderWriter::new(&target).is_err(), "a filled folder is not replaced");
+
+        let says = |text: &str| {
+            let error = format!("{:#}", verify(&target).unwrap_err());
+            assert!(error.contains(text), "{error}");
+        };
+        fs::write(target.join("extra"), b"x").unwrap();
+        says("does not list");
+        fs::remove_file(target.join("extra")).unwrap();
+        fs::write(target.join("model.safetensors"), [1, 2, 4]).unwrap();
+        says("SHA-256");
+        assert!(Folder::open(&target).unwrap().read("model.safetensors").is_err());
+        fs::write(target.join("model.safetensors"), [1, 2]).unwrap();
+        says("has 2 bytes");
+        fs::write(target.join("model.safetensors"), [1, 2, 3, 4]).unwrap();
+        assert!(Folder::open(&target).unwrap().read("model.safetensors").is_err());
+        fs::remove_file(target.join("model.safetensors")).unwrap();
+        says("missing");
+    }
+
+    #[test]
+    fn dropped_writer_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = FolderWriter::new(&dir.path().join("never")).unwrap();
+        writer.add("a", b"b").unwrap();
+        drop(writer);
+        assert!(names(dir.path()).is_empty());
+    }
+
+    #[test]
+    fn hostile_manifests_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = sha256_hex(b"");
+        let manifest = |text: String| {
+            fs::write(dir.path().join(MANIFEST), text).unwrap();
+            format!("{:#}", Folder::open(dir.path()).unwrap_err())
+        };
+        for name in ["../etc", "/etc/passwd", "a/b", "", ".hidden", "manifest.json", "a\\u0000b"] {
+            let text = format!(r#"{{"format":"vitrine-folder/1","files":{{"{name}":{{"bytes":0,"sha256":"{good}"}}}}}}"#);
+            assert!(manifest(text).contains("names a file it must not"), "{name}");
+        }
+        assert!(manifest(r#"{"format":"other","files":{}}"#.to_owned()).contains("expected"));
+        assert!(manifest("{".to_owned()).contains("not a valid manifest"));
+        assert!(manifest(" ".repeat(17 << 20)).contains("longer than"));
+    }
+
+    #[test]
+    fn leftovers_are_removed_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join(format!("{TEMPORARY_PREFIX}x"))).unwrap();
+        fs::write(dir.path().join(format!("{TEMPORARY_PREFIX}y")), b"1").unwrap();
+        fs::write(dir.path().join("keep"), b"1").unwrap();
+        remove_leftovers(dir.path()).unwrap();
+        assert_eq!(names(dir.path()), ["keep"]);
+    }
+}

@@ -1,0 +1,530 @@
+//! The folder of one run.
+//!
+//! Idea: a run is its folder: what was asked, what was measured, where it stands, what came out. It can be killed at any moment and
+//! continued, and two processes never write to it together. Method: whole files appear by rename ([`crate::atomic`]); the two logs
+//! (`metrics.jsonl`, `tb/`) only grow, and each checkpoint notes their lengths, so a continued run cuts them back to where its
+//! checkpoint stands and writes the same lines again: on a CPU the log of a broken run ends with the bytes of an unbroken one.
+//!
+//! ```text
+//! runs/<study>-<first 8 digits of the config hash>/
+//!   .lock           held while a process writes here; the system frees it when the process ends, however it ends
+//!   run.json        what was run, on what, with what
+//!   metrics.jsonl   one line a record
+//!   tb/             the same numbers for TensorBoard
+//!   checkpoints/    step-0000000100/, newest last; each with a manifest of hashes and position.json
+//!   artifacts/      files the study leaves
+//!   findings.json   report.html
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::atomic::{self, Folder, FolderWriter};
+use crate::tensorboard::EventWriter;
+
+const POSITION: &str = "position.json";
+const MAX_RUN_JSON_BYTES: u64 = 64 << 20;
+/// Checkpoints kept when [`RunFolder::keep`] says nothing else.
+const KEEP: usize = 3;
+
+/// How long the logs were when a checkpoint was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Position {
+    step: u64,
+    metrics_bytes: u64,
+    tensorboard_bytes: BTreeMap<String, u64>,
+}
+
+/// A checkpoint that a run continues from. All of its files have been checked against their hashes.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    /// Steps done when it was written.
+    pub step: u64,
+    /// Its files.
+    pub folder: Folder,
+}
+
+/// An open run folder. Dropping it frees the lock.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    study: String,
+    config_hash: String,
+    metrics: File,
+    events: Option<EventWriter>,
+    last_step: u64,
+    keep: usize,
+    resumed: Option<Checkpoint>,
+    notes: Vec<String>,
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Opens `<root>/<study>-<config_hash, 8 digits>` for writing, making it when needed.
+    ///
+    /// With `resume`, an existing run of the same config is continued from its newest undamaged checkpoint (see
+    /// [`RunFolder::resumed`]), or from the start when it has none. Without, an existing run is an error.
+    ///
+    /// # Errors
+    /// When another process writes there, the run exists and `resume` is false, the folder belongs to another config, or the disk refuses.
+    pub fn create(root: &Path, study: &str, config_hash: &str, resume: bool) -> Result<Self> {
+        atomic::check_name(study).context("the study's name cannot name a folder")?;
+        let short = config_hash.get(..8).filter(|_| config_hash.bytes().all(|b| b.is_ascii_hexdigit()));
+        let short = short.with_context(|| format!("config hash {config_hash:?} is not hexadecimal of at least 8 digits"))?;
+        let path = root.join(format!("{study}-{short}"));
+        for folder in [path.clone(), path.join("checkpoints"), path.join("tb")] {
+            fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        let lock = lock(&path)?;
+        // From here on nobody else writes, so what looks like a leftover is one.
+        for folder in [path.clone(), path.join("checkpoints")] {
+            atomic::remove_leftovers(&folder)?;
+        }
+        check_existing(&path, config_hash, resume)?;
+
+        let mut notes = Vec::new();
+        let newest = newest_checkpoint(&path.join("checkpoints"), &mut notes)?;
+        let position = match &newest {
+            Some(checkpoint) => read_position(checkpoint)?,
+            None => Position { step: 0, metrics_bytes: 0, tensorboard_bytes: BTreeMap::new() },
+        };
+        let metrics = open_cut(&path.join("metrics.jsonl"), position.metrics_bytes)?;
+        cut_events(&path.join("tb"), &position.tensorboard_bytes)?;
+        Ok(Self {
+            path,
+            study: study.to_owned(),
+            config_hash: config_hash.to_owned(),
+            metrics,
+            events: None,
+            last_step: position.step,
+            keep: KEEP,
+            resumed: newest,
+            notes,
+            _lock: lock,
+        })
+    }
+
+    /// Where the run lives.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The checkpoint this run continues from; `None` when it starts at the beginning.
+    #[must_use]
+    pub fn resumed(&self) -> Option<&Checkpoint> {
+        self.resumed.as_ref()
+    }
+
+    /// What the user should know about how the folder was found, such as a damaged checkpoint that was set aside.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Keeps the newest `count` checkpoints (at least one).
+    pub fn keep(&mut self, count: usize) {
+        self.keep = count.max(1);
+    }
+
+    /// Writes `run.json`: the fields of `value` after `study` and `config_hash`.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_run(&self, value: &Map<String, Value>) -> Result<()> {
+        let mut all = Map::new();
+        all.insert("study".into(), self.study.clone().into());
+        all.insert("config_hash".into(), self.config_hash.clone().into());
+        all.extend(value.iter().filter(|(k, _)| *k != "study" && *k != "config_hash").map(|(k, v)| (k.clone(), v.clone())));
+        self.write_json("run.json", &Value::Object(all))
+    }
+
+    /// Adds one line to `metrics.jsonl` and a point to each curve. A value that is not finite is `null` in the line. Steps count over
+    /// the whole run and never go back.
+    ///
+    /// # Errors
+    /// When `step` goes back, or the disk refuses.
+    pub fn log(&mut self, step: u64, values: &[(&str, f64)]) -> Result<()> {
+        ensure!(step >= self.last_step, "metrics of step {step} come after those of step {}", self.last_step);
+        self.last_step = step;
+        let mut line = Map::new();
+        line.insert("step".into(), step.into());
+        line.extend(values.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))));
+        let mut text = serde_json::to_vec(&Value::Object(line))?;
+        text.push(b'\n');
+        // One write call a line: whoever follows the file never reads half of one, and a killed process loses none.
+        self.metrics.write_all(&text).with_context(|| format!("cannot write {}", self.path.join("metrics.jsonl").display()))?;
+        let now = unix_seconds();
+        for (name, value) in values {
+            self.events(now)?.scalar(now, step, name, *value)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a text (Markdown) to the TensorBoard log.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn log_text(&mut self, step: u64, tag: &str, text: &str) -> Result<()> {
+        let now = unix_seconds();
+        self.events(now)?.text(now, step, tag, text)
+    }
+
+    /// Writes `checkpoints/step-…/` with the given files, flushes the logs, and deletes the oldest checkpoints beyond the number to
+    /// keep. A step has one checkpoint: a second call for the same step writes nothing.
+    ///
+    /// # Errors
+    /// When a name is not a plain file name, or the disk refuses; the earlier checkpoints are then all still there.
+    pub fn checkpoint(&mut self, step: u64, files: &[(&str, &[u8])]) -> Result<PathBuf> {
+        let folder = self.path.join("checkpoints");
+        let target = folder.join(checkpoint_name(step));
+        if target.exists() {
+            return Ok(target);
+        }
+        ensure!(step >= self.last_step, "a checkpoint of step {step} comes after metrics of step {}", self.last_step);
+        self.metrics.sync_all().context("cannot flush metrics.jsonl")?;
+        let position = Position {
+            step,
+            metrics_bytes: self.metrics.metadata()?.len(),
+            tensorboard_bytes: event_files(&self.path.join("tb"))?,
+        };
+        let mut writer = FolderWriter::new(&target)?;
+        writer.add(POSITION, &serde_json::to_vec_pretty(&position)?)?;
+        for (name, bytes) in files {
+            writer.add(name, bytes)?;
+        }
+        writer.commit()?;
+        let steps = checkpoint_steps(&folder)?;
+        for step in steps.iter().take(steps.len().saturating_sub(self.keep)) {
+            let old = folder.join(checkpoint_name(*step));
+            fs::remove_dir_all(&old).with_context(|| format!("cannot remove {}", old.display()))?;
+        }
+        Ok(target)
+    }
+
+    /// Writes `findings.json`.
+    ///
+    /// # Errors
+    /// When the value cannot be written as JSON, or the disk refuses.
+    pub fn write_findings(&self, findings: &impl Serialize) -> Result<()> {
+        self.write_json("findings.json", findings)
+    }
+
+    /// Writes `report.html`.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_report(&self, html: &str) -> Result<()> {
+        atomic::write_file(&self.path.join("report.html"), html.as_bytes())
+    }
+
+    /// Writes `artifacts/<name>`.
+    ///
+    /// # Errors
+    /// When the name is not a plain file name, or the disk refuses.
+    pub fn write_artifact(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+        atomic::check_name(name)?;
+        let folder = self.path.join("artifacts");
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let path = folder.join(name);
+        atomic::write_file(&path, bytes)?;
+        Ok(path)
+    }
+
+    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
+        let mut text = serde_json::to_vec_pretty(value).with_context(|| format!("cannot write {name} as JSON"))?;
+        text.push(b'\n');
+        atomic::write_file(&self.path.join(name), &text)
+    }
+
+    /// The event file of this process, made at the first point so that a run without curves has none.
+    fn events(&mut self, now: f64) -> Result<&mut EventWriter> {
+        let folder = self.path.join("tb");
+        match &mut self.events {
+            Some(events) => Ok(events),
+            none => {
+                // A continued run may start within the second of the last one, on a machine that gives the same process number.
+                let count = event_files(&folder)?.len();
+                Ok(none.insert(EventWriter::create(&folder, now, &format!("vitrine.{}.{count}", std::process::id()))?))
+            }
+        }
+    }
+}
+
+fn lock(path: &Path) -> Result<File> {
+    let name = path.join(".lock");
+    let file = OpenOptions::new().create(true).write(true).truncate(false).open(&name);
+    let mut file = file.with_context(|| format!("cannot open {}", name.display()))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let owner = fs::read_to_string(&name).unwrap_or_default();
+            bail!("{} is being written by another process ({}); wait for it or choose another --out", path.display(), owner.trim());
+        }
+        Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("cannot lock {}", name.display())),
+    }
+    // For the message above only; the lock itself is the system's.
+    file.set_len(0)?;
+    writeln!(file, "process {}", std::process::id())?;
+    Ok(file)
+}
+
+/// Refuses a folder that holds another config's run (two hashes may share 8 digits), or any run when not resuming.
+fn check_existing(path: &Path, config_hash: &str, resume: bool) -> Result<()> {
+    let file = path.join("run.json");
+    if !file.exists() {
+        let checkpoints = checkpoint_steps(&path.join("checkpoints"))?;
+        ensure!(checkpoints.is_empty(), "{} has checkpoints but no run.json; move it away to start afresh", path.display());
+        return Ok(());
+    }
+    let run: Value = serde_json::from_slice(&atomic::read_bounded(&file, MAX_RUN_JSON_BYTES)?)
+        .with_context(|| format!("{} is not JSON; move the folder away to start afresh", file.display()))?;
+    let found = run.get("config_hash").and_then(Value::as_str).unwrap_or("missing");
+    ensure!(
+        found == config_hash,
+        "{} belongs to another config (hash {found}, this one has {config_hash}); choose another --out",
+        path.display()
+    );
+    ensure!(resume, "{} exists already; continue it with --resume, or choose another --out", path.display());
+    Ok(())
+}
+
+fn checkpoint_name(step: u64) -> String {
+    format!("step-{step:010}")
+}
+
+/// Steps of the checkpoints in `folder`, ascending.
+fn checkpoint_steps(folder: &Path) -> Result<Vec<u64>> {
+    let mut steps = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let name = entry?.file_name();
+        let step: Option<u64> = name.to_str().and_then(|n| n.strip_prefix("step-")).and_then(|n| n.parse().ok());
+        steps.extend(step.filter(|step| name == *checkpoint_name(*step)));
+    }
+    steps.sort_unstable();
+    Ok(steps)
+}
+
+/// The newest checkpoint whose files all match their hashes. Damaged ones are renamed, with a note, so that their step is free again.
+fn newest_checkpoint(folder: &Path, notes: &mut Vec<String>) -> Result<Option<Checkpoint>> {
+    for step in checkpoint_steps(folder)?.into_iter().rev() {
+        let path = folder.join(checkpoint_name(step));
+        match Folder::open(&path).and_then(|f| f.verify().map(|()| f)) {
+            Ok(checked) => return Ok(Some(Checkpoint { step, folder: checked })),
+            Err(error) => {
+                let aside = (0..).map(|n| folder.join(format!("damaged-{n}-{}", checkpoint_name(step)))).find(|p| !p.exists());
+                let aside = aside.context("no free name for a damaged checkpoint")?;
+                fs::rename(&path, &aside).with_context(|| format!("cannot set aside {}", path.display()))?;
+                notes.push(format!("checkpoint of step {step} is damaged and was set aside as {}: {error:#}", aside.display()));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn read_position(checkpoint: &Checkpoint) -> Result<Position> {
+    let place = || format!("{} in {}", POSITION, checkpoint.folder.path().display());
+    let position: Position = serde_json::from_slice(&checkpoint.folder.read(POSITION)?).with_context(|| format!("bad {}", place()))?;
+    ensure!(position.step == checkpoint.step, "{} says step {}", place(), position.step);
+    Ok(position)
+}
+
+/// Opens a log for appending, cut to `bytes`. A log that is shorter has lost lines that the checkpoint knew of.
+fn open_cut(path: &Path, bytes: u64) -> Result<File> {
+    let file = OpenOptions::new().create(true).append(true).open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let found = file.metadata()?.len();
+    ensure!(
+        found >= bytes,
+        "{} has {found} bytes, its checkpoint knew {bytes}: lines are lost; start afresh with another --out",
+        path.display()
+    );
+    file.set_len(bytes).with_context(|| format!("cannot cut {}", path.display()))?;
+    Ok(file)
+}
+
+/// Event files by name, with their lengths in bytes.
+fn event_files(folder: &Path) -> Result<BTreeMap<String, u64>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("events.out.tfevents.") {
+            files.insert(name, entry.metadata()?.len());
+        }
+    }
+    Ok(files)
+}
+
+/// Brings the curves back to where the checkpoint stands: later files go, longer ones are cut. A missing one only costs its curve.
+fn cut_events(folder: &Path, known: &BTreeMap<String, u64>) -> Result<()> {
+    for (name, bytes) in event_files(folder)? {
+        let path = folder.join(&name);
+        match known.get(&name) {
+            Some(&keep) if bytes > keep => OpenOptions::new().write(true).open(&path).and_then(|f| f.set_len(keep)),
+            Some(_) => Ok(()),
+            None => fs::remove_file(&path),
+        }
+        .with_context(|| format!("cannot cut {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn unix_seconds() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |t| t.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "0123456789abcdef";
+
+    fn open(root: &Path, resume: bool) -> Result<RunFolder> {
+        RunFolder::create(root, "demo", HASH, resume)
+    }
+
+    fn message(result: Result<RunFolder>) -> String {
+        format!("{:#}", result.unwrap_err())
+    }
+
+    /// Runs steps `from..to` of a made-up training, with a checkpoint after every second step.
+    fn train(run: &mut RunFolder, from: u64, to: u64) {
+        for step in from..to {
+            let loss = 1.0 / (step + 1) as f64;
+            run.log(step, &[("loss", loss), ("odd", if step % 2 == 1 { f64::NAN } else { 0.5 })]).unwrap();
+            if step % 2 == 1 {
+                run.checkpoint(step + 1, &[("state.bin", &step.to_le_bytes())]).unwrap();
+            }
+        }
+    }
+
+    fn metrics(run: &RunFolder) -> String {
+        fs::read_to_string(run.path().join("metrics.jsonl")).unwrap()
+    }
+
+    #[test]
+    fn a_broken_run_ends_with_the_bytes_of_an_unbroken_one() {
+        let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut whole = open(a.path(), false).unwrap();
+        assert!(whole.path().ends_with("demo-01234567"));
+        train(&mut whole, 0, 10);
+
+        let mut broken = open(b.path(), false).unwrap();
+        broken.write_run(&Map::new()).unwrap();
+        train(&mut broken, 0, 7); // the newest checkpoint has 6 steps
+        broken.metrics.write_all(b"{\"step\":7,\"lo").unwrap(); // and the process dies in the middle of a line
+        drop(broken);
+        let mut broken = open(b.path(), true).unwrap();
+        let from = broken.resumed().unwrap();
+        assert_eq!((from.step, from.folder.read("state.bin").unwrap()), (6, 5u64.to_le_bytes().to_vec()));
+        train(&mut broken, 6, 10);
+        assert_eq!(metrics(&whole), metrics(&broken));
+        assert!(metrics(&whole).starts_with("{\"step\":0,\"loss\":1.0,\"odd\":0.5}\n{\"step\":1,\"loss\":0.5,\"odd\":null}\n"));
+        assert_eq!(checkpoint_steps(&broken.path().join("checkpoints")).unwrap(), [6, 8, 10]);
+
+        // The curves hold no step twice: both logs have as many points, the second in two files (each begins with a 40-byte header).
+        let points = |run: &RunFolder| {
+            let files = event_files(&run.path().join("tb")).unwrap();
+            (files.len() as u64, files.values().sum::<u64>() - 40 * files.len() as u64)
+        };
+        assert_eq!(points(&whole).0 + 1, points(&broken).0);
+        assert_eq!(points(&whole).1, points(&broken).1);
+    }
+
+    #[test]
+    fn damaged_checkpoints_are_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut run = open(dir.path(), false).unwrap();
+        run.write_run(&Map::new()).unwrap();
+        train(&mut run, 0, 8);
+        let newest = run.path().join("checkpoints/step-0000000008/state.bin");
+        drop(run);
+        fs::write(newest, b"damaged!").unwrap();
+        let mut run = open(dir.path(), true).unwrap();
+        assert_eq!(run.resumed().unwrap().step, 6);
+        assert!(run.notes()[0].contains("step 8 is damaged") && run.notes()[0].contains("SHA-256"), "{:?}", run.notes());
+        train(&mut run, 6, 8);
+        assert_eq!(metrics(&run).lines().count(), 8);
+    }
+
+    #[test]
+    fn one_writer_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = open(dir.path(), false).unwrap();
+        assert!(message(open(dir.path(), true)).contains(&format!("another process (process {})", std::process::id())));
+        drop(run);
+        open(dir.path(), false).unwrap();
+    }
+
+    #[test]
+    fn an_existing_run_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut run = open(dir.path(), false).unwrap();
+        let fields = Map::from_iter([("seed".to_owned(), 7.into()), ("config_hash".to_owned(), "other".into())]);
+        run.write_run(&fields).unwrap();
+        train(&mut run, 0, 3);
+        let before = metrics(&run);
+        drop(run);
+        assert!(message(open(dir.path(), false)).contains("--resume"));
+        let other = RunFolder::create(dir.path(), "demo", "01234567ffff", true);
+        assert!(message(other).contains("another config"));
+        let path = dir.path().join("demo-01234567");
+        assert_eq!(fs::read_to_string(path.join("metrics.jsonl")).unwrap(), before, "a refused start changes nothing");
+        let json: Value = serde_json::from_slice(&fs::read(path.join("run.json")).unwrap()).unwrap();
+        assert_eq!(json.to_string(), format!("{{\"study\":\"demo\",\"config_hash\":\"{HASH}\",\"seed\":7}}"));
+    }
+
+    #[test]
+    fn wrong_calls_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        for hash in ["", "0123456", "0123456z", "日本語日本語"] {
+            assert!(message(RunFolder::create(dir.path(), "demo", hash, false)).contains("hexadecimal"));
+        }
+        for study in ["", "../up", "a/b", ".x"] {
+            assert!(RunFolder::create(dir.path(), study, HASH, false).is_err());
+        }
+        let mut run = open(dir.path(), false).unwrap();
+        run.checkpoint(0, &[]).unwrap();
+        drop(run);
+        assert!(message(open(dir.path(), true)).contains("no run.json"));
+        fs::remove_dir_all(dir.path().join("demo-01234567")).unwrap();
+        let mut run = open(dir.path(), false).unwrap();
+        run.log(5, &[("loss", 1.0)]).unwrap();
+        assert!(run.log(4, &[("loss", 1.0)]).is_err());
+        assert!(run.checkpoint(4, &[]).is_err());
+        assert!(run.checkpoint(5, &[("../x", b"")]).is_err());
+        assert!(run.write_artifact("a/b", b"").is_err());
+        assert!(checkpoint_steps(&run.path().join("checkpoints")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_log_that_lost_lines_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut run = open(dir.path(), false).unwrap();
+        run.write_run(&Map::new()).unwrap();
+        train(&mut run, 0, 4);
+        let log = run.path().join("metrics.jsonl");
+        drop(run);
+        fs::write(&log, b"").unwrap();
+        assert!(message(open(dir.path(), true)).contains("lines are lost"));
+    }
+
+    #[test]
+    fn outputs_are_written_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = open(dir.path(), false).unwrap();
+        run.write_findings(&serde_json::json!({"claims": []})).unwrap();
+        run.write_report("<p>").unwrap();
+        let artifact = run.write_artifact("circuit.json", b"{}").unwrap();
+        assert!(artifact.ends_with("artifacts/circuit.json"));
+        assert_eq!(fs::read(run.path().join("report.html")).unwrap(), b"<p>");
+    }
+}
