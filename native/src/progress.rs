@@ -4,6 +4,7 @@
 //! batch job's log) one plain line every ten seconds, so a log of a day stays readable; with `--quiet` nothing. The speed is taken
 //! over the steps done since this process started, so a resumed run does not count steps it never made.
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -168,20 +169,21 @@ impl State {
         let seconds = elapsed.as_secs_f64();
         let speed = self.done.saturating_sub(self.first) as f64 / seconds.max(1e-9);
         let mut text = format!("{label}: {}", self.done);
+        // Writing to a String cannot fail.
         if let Some(total) = total {
-            text += &format!("/{total}");
+            let _ = write!(text, "/{total}");
         }
         if finished {
-            text += &format!(" in {}", duration(seconds));
+            let _ = write!(text, " in {}", duration(seconds));
         }
         if self.done > self.first && seconds >= 1e-3 {
-            text += &format!(", {}", rate(speed));
+            let _ = write!(text, ", {}", rate(speed));
             if let Some(left) = total.map(|t| t.saturating_sub(self.done)).filter(|left| !finished && *left > 0) {
-                text += &format!(", {} left", duration(left as f64 / speed));
+                let _ = write!(text, ", {} left", duration(left as f64 / speed));
             }
         }
         if !self.message.is_empty() {
-            text += &format!(", {}", self.message);
+            let _ = write!(text, ", {}", self.message);
         }
         text
     }

@@ -100,9 +100,7 @@ fn read(path: &str) -> Option<String> {
 
 /// The text after `name:` on the first line that starts with it.
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines()
-        .find_map(|line| line.split_once(':').filter(|(key, _)| key.trim() == name))
-        .map(|(_, value)| value.trim())
+    text.lines().find_map(|line| line.split_once(':').filter(|(key, _)| key.trim() == name)).map(|(_, value)| value.trim())
 }
 
 fn kib_field(text: &str, name: &str) -> Option<u64> {

@@ -135,16 +135,29 @@ impl RunFolder {
         self.keep = count.max(1);
     }
 
-    /// Writes `run.json`: the fields of `value` after `study` and `config_hash`.
+    /// Writes `run.json`, byte for byte. Write it before the first step, so that a killed run can be continued, and again at the end.
     ///
     /// # Errors
-    /// When the disk refuses.
-    pub fn write_run(&self, value: &Map<String, Value>) -> Result<()> {
-        let mut all = Map::new();
-        all.insert("study".into(), self.study.clone().into());
-        all.insert("config_hash".into(), self.config_hash.clone().into());
-        all.extend(value.iter().filter(|(k, _)| *k != "study" && *k != "config_hash").map(|(k, v)| (k.clone(), v.clone())));
-        self.write_json("run.json", &Value::Object(all))
+    /// When the text is not JSON of this study and this config, or the disk refuses.
+    pub fn write_run(&self, json: &str) -> Result<()> {
+        let run: Value = serde_json::from_str(json).context("run.json is not JSON")?;
+        for (field, expected) in [("study", &self.study), ("config_hash", &self.config_hash)] {
+            let found = run.get(field).and_then(Value::as_str);
+            ensure!(found == Some(expected), "run.json has {field} {found:?}, its folder has {expected:?}");
+        }
+        atomic::write_file(&self.path.join("run.json"), json.as_bytes())
+    }
+
+    /// The `run.json` that is there, for a run that is continued.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read_run(&self) -> Result<Option<Vec<u8>>> {
+        let path = self.path.join("run.json");
+        if !path.exists() {
+            return Ok(None);
+        }
+        atomic::read_bounded(&path, MAX_RUN_JSON_BYTES).map(Some)
     }
 
     /// Adds one line to `metrics.jsonl` and a point to each curve. A value that is not finite is `null` in the line. Steps count over
@@ -191,11 +204,8 @@ impl RunFolder {
         }
         ensure!(step >= self.last_step, "a checkpoint of step {step} comes after metrics of step {}", self.last_step);
         self.metrics.sync_all().context("cannot flush metrics.jsonl")?;
-        let position = Position {
-            step,
-            metrics_bytes: self.metrics.metadata()?.len(),
-            tensorboard_bytes: event_files(&self.path.join("tb"))?,
-        };
+        let position =
+            Position { step, metrics_bytes: self.metrics.metadata()?.len(), tensorboard_bytes: event_files(&self.path.join("tb"))? };
         let mut writer = FolderWriter::new(&target)?;
         writer.add(POSITION, &serde_json::to_vec_pretty(&position)?)?;
         for (name, bytes) in files {
@@ -210,12 +220,12 @@ impl RunFolder {
         Ok(target)
     }
 
-    /// Writes `findings.json`.
+    /// Writes `findings.json`, byte for byte.
     ///
     /// # Errors
-    /// When the value cannot be written as JSON, or the disk refuses.
-    pub fn write_findings(&self, findings: &impl Serialize) -> Result<()> {
-        self.write_json("findings.json", findings)
+    /// When the disk refuses.
+    pub fn write_findings(&self, json: &str) -> Result<()> {
+        atomic::write_file(&self.path.join("findings.json"), json.as_bytes())
     }
 
     /// Writes `report.html`.
@@ -237,12 +247,6 @@ impl RunFolder {
         let path = folder.join(name);
         atomic::write_file(&path, bytes)?;
         Ok(path)
-    }
-
-    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
-        let mut text = serde_json::to_vec_pretty(value).with_context(|| format!("cannot write {name} as JSON"))?;
-        text.push(b'\n');
-        atomic::write_file(&self.path.join(name), &text)
     }
 
     /// The event file of this process, made at the first point so that a run without curves has none.
@@ -320,7 +324,7 @@ fn newest_checkpoint(folder: &Path, notes: &mut Vec<String>) -> Result<Option<Ch
         match Folder::open(&path).and_then(|f| f.verify().map(|()| f)) {
             Ok(checked) => return Ok(Some(Checkpoint { step, folder: checked })),
             Err(error) => {
-                let aside = (0..).map(|n| folder.join(format!("damaged-{n}-{}", checkpoint_name(step)))).find(|p| !p.exists());
+                let aside = (0..1000).map(|n| folder.join(format!("damaged-{n}-{}", checkpoint_name(step)))).find(|p| !p.exists());
                 let aside = aside.context("no free name for a damaged checkpoint")?;
                 fs::rename(&path, &aside).with_context(|| format!("cannot set aside {}", path.display()))?;
                 notes.push(format!("checkpoint of step {step} is damaged and was set aside as {}: {error:#}", aside.display()));
@@ -382,149 +386,5 @@ fn unix_seconds() -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HASH: &str = "0123456789abcdef";
-
-    fn open(root: &Path, resume: bool) -> Result<RunFolder> {
-        RunFolder::create(root, "demo", HASH, resume)
-    }
-
-    fn message(result: Result<RunFolder>) -> String {
-        format!("{:#}", result.unwrap_err())
-    }
-
-    /// Runs steps `from..to` of a made-up training, with a checkpoint after every second step.
-    fn train(run: &mut RunFolder, from: u64, to: u64) {
-        for step in from..to {
-            let loss = 1.0 / (step + 1) as f64;
-            run.log(step, &[("loss", loss), ("odd", if step % 2 == 1 { f64::NAN } else { 0.5 })]).unwrap();
-            if step % 2 == 1 {
-                run.checkpoint(step + 1, &[("state.bin", &step.to_le_bytes())]).unwrap();
-            }
-        }
-    }
-
-    fn metrics(run: &RunFolder) -> String {
-        fs::read_to_string(run.path().join("metrics.jsonl")).unwrap()
-    }
-
-    #[test]
-    fn a_broken_run_ends_with_the_bytes_of_an_unbroken_one() {
-        let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let mut whole = open(a.path(), false).unwrap();
-        assert!(whole.path().ends_with("demo-01234567"));
-        train(&mut whole, 0, 10);
-
-        let mut broken = open(b.path(), false).unwrap();
-        broken.write_run(&Map::new()).unwrap();
-        train(&mut broken, 0, 7); // the newest checkpoint has 6 steps
-        broken.metrics.write_all(b"{\"step\":7,\"lo").unwrap(); // and the process dies in the middle of a line
-        drop(broken);
-        let mut broken = open(b.path(), true).unwrap();
-        let from = broken.resumed().unwrap();
-        assert_eq!((from.step, from.folder.read("state.bin").unwrap()), (6, 5u64.to_le_bytes().to_vec()));
-        train(&mut broken, 6, 10);
-        assert_eq!(metrics(&whole), metrics(&broken));
-        assert!(metrics(&whole).starts_with("{\"step\":0,\"loss\":1.0,\"odd\":0.5}\n{\"step\":1,\"loss\":0.5,\"odd\":null}\n"));
-        assert_eq!(checkpoint_steps(&broken.path().join("checkpoints")).unwrap(), [6, 8, 10]);
-
-        // The curves hold no step twice: both logs have as many points, the second in two files (each begins with a 40-byte header).
-        let points = |run: &RunFolder| {
-            let files = event_files(&run.path().join("tb")).unwrap();
-            (files.len() as u64, files.values().sum::<u64>() - 40 * files.len() as u64)
-        };
-        assert_eq!(points(&whole).0 + 1, points(&broken).0);
-        assert_eq!(points(&whole).1, points(&broken).1);
-    }
-
-    #[test]
-    fn damaged_checkpoints_are_set_aside() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut run = open(dir.path(), false).unwrap();
-        run.write_run(&Map::new()).unwrap();
-        train(&mut run, 0, 8);
-        let newest = run.path().join("checkpoints/step-0000000008/state.bin");
-        drop(run);
-        fs::write(newest, b"damaged!").unwrap();
-        let mut run = open(dir.path(), true).unwrap();
-        assert_eq!(run.resumed().unwrap().step, 6);
-        assert!(run.notes()[0].contains("step 8 is damaged") && run.notes()[0].contains("SHA-256"), "{:?}", run.notes());
-        train(&mut run, 6, 8);
-        assert_eq!(metrics(&run).lines().count(), 8);
-    }
-
-    #[test]
-    fn one_writer_at_a_time() {
-        let dir = tempfile::tempdir().unwrap();
-        let run = open(dir.path(), false).unwrap();
-        assert!(message(open(dir.path(), true)).contains(&format!("another process (process {})", std::process::id())));
-        drop(run);
-        open(dir.path(), false).unwrap();
-    }
-
-    #[test]
-    fn an_existing_run_is_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut run = open(dir.path(), false).unwrap();
-        let fields = Map::from_iter([("seed".to_owned(), 7.into()), ("config_hash".to_owned(), "other".into())]);
-        run.write_run(&fields).unwrap();
-        train(&mut run, 0, 3);
-        let before = metrics(&run);
-        drop(run);
-        assert!(message(open(dir.path(), false)).contains("--resume"));
-        let other = RunFolder::create(dir.path(), "demo", "01234567ffff", true);
-        assert!(message(other).contains("another config"));
-        let path = dir.path().join("demo-01234567");
-        assert_eq!(fs::read_to_string(path.join("metrics.jsonl")).unwrap(), before, "a refused start changes nothing");
-        let json: Value = serde_json::from_slice(&fs::read(path.join("run.json")).unwrap()).unwrap();
-        assert_eq!(json.to_string(), format!("{{\"study\":\"demo\",\"config_hash\":\"{HASH}\",\"seed\":7}}"));
-    }
-
-    #[test]
-    fn wrong_calls_are_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        for hash in ["", "0123456", "0123456z", "日本語日本語"] {
-            assert!(message(RunFolder::create(dir.path(), "demo", hash, false)).contains("hexadecimal"));
-        }
-        for study in ["", "../up", "a/b", ".x"] {
-            assert!(RunFolder::create(dir.path(), study, HASH, false).is_err());
-        }
-        let mut run = open(dir.path(), false).unwrap();
-        run.checkpoint(0, &[]).unwrap();
-        drop(run);
-        assert!(message(open(dir.path(), true)).contains("no run.json"));
-        fs::remove_dir_all(dir.path().join("demo-01234567")).unwrap();
-        let mut run = open(dir.path(), false).unwrap();
-        run.log(5, &[("loss", 1.0)]).unwrap();
-        assert!(run.log(4, &[("loss", 1.0)]).is_err());
-        assert!(run.checkpoint(4, &[]).is_err());
-        assert!(run.checkpoint(5, &[("../x", b"")]).is_err());
-        assert!(run.write_artifact("a/b", b"").is_err());
-        assert!(checkpoint_steps(&run.path().join("checkpoints")).unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_log_that_lost_lines_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut run = open(dir.path(), false).unwrap();
-        run.write_run(&Map::new()).unwrap();
-        train(&mut run, 0, 4);
-        let log = run.path().join("metrics.jsonl");
-        drop(run);
-        fs::write(&log, b"").unwrap();
-        assert!(message(open(dir.path(), true)).contains("lines are lost"));
-    }
-
-    #[test]
-    fn outputs_are_written_whole() {
-        let dir = tempfile::tempdir().unwrap();
-        let run = open(dir.path(), false).unwrap();
-        run.write_findings(&serde_json::json!({"claims": []})).unwrap();
-        run.write_report("<p>").unwrap();
-        let artifact = run.write_artifact("circuit.json", b"{}").unwrap();
-        assert!(artifact.ends_with("artifacts/circuit.json"));
-        assert_eq!(fs::read(run.path().join("report.html")).unwrap(), b"<p>");
-    }
-}
+#[expect(clippy::disallowed_methods, reason = "the tests damage files on purpose")]
+mod tests;

@@ -43,12 +43,17 @@ pub fn install() -> Result<Stop> {
     // The handler runs on a thread of its own, not in signal context, so it may print.
     ctrlc::set_handler(move || {
         if flag.request() {
-            std::process::exit(EXIT_INTERRUPTED);
+            end_at_once();
         }
         eprintln!("\nstopping after this step and saving; once more ends at once");
     })
     .context("cannot catch Ctrl-C")?;
     Ok(stop)
+}
+
+#[expect(clippy::exit, reason = "the user asked twice; what is on disk is whole at any moment")]
+fn end_at_once() -> ! {
+    std::process::exit(EXIT_INTERRUPTED)
 }
 
 #[cfg(test)]

@@ -41,6 +41,19 @@ pub enum Activation {
     SwiGlu,
 }
 
+/// Which linear maps carry biases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Biases {
+    pub qkv: bool,
+    pub attn_out: bool,
+    pub mlp: bool,
+}
+
+impl Biases {
+    pub const ALL: Self = Self { qkv: true, attn_out: true, mlp: true };
+    pub const NONE: Self = Self { qkv: false, attn_out: false, mlp: false };
+}
+
 /// Sizes and choices of a decoder-only, pre-norm transformer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TransformerConfig {
@@ -67,8 +80,8 @@ pub struct TransformerConfig {
     pub causal: bool,
     /// Whether the unembedding is the token embedding, transposed.
     pub tied: bool,
-    /// Whether linear maps carry biases.
-    pub biases: bool,
+    /// Which linear maps carry biases.
+    pub biases: Biases,
 }
 
 impl TransformerConfig {
@@ -89,7 +102,7 @@ impl TransformerConfig {
             activation: Activation::GeluTanh,
             causal: true,
             tied: true,
-            biases: true,
+            biases: Biases::ALL,
         }
     }
 
@@ -110,7 +123,7 @@ impl TransformerConfig {
             activation: Activation::SwiGlu,
             causal: true,
             tied: false,
-            biases: false,
+            biases: Biases::NONE,
         }
     }
 
@@ -142,15 +155,16 @@ impl TransformerConfig {
 
     /// Number of weights.
     pub fn n_parameters(&self) -> usize {
-        let bias = usize::from(self.biases);
+        let Biases { qkv: qkv_bias, attn_out: out_bias, mlp: mlp_bias } = self.biases;
+        let with_bias = |d_in: usize, d_out: usize, bias: bool| (d_in + usize::from(bias)) * d_out;
         let norm = match self.norm {
             NormKind::None => 0,
             NormKind::Layer { .. } => 2 * self.d_model,
             NormKind::Rms { .. } => self.d_model,
         };
         let qkv = self.n_attn_readers() * self.d_head;
-        let attn = (self.d_model + bias) * qkv + (self.n_heads * self.d_head + bias) * self.d_model;
-        let mlp = (self.d_model + bias) * self.d_mlp_in() + (self.d_mlp + bias) * self.d_model;
+        let attn = with_bias(self.d_model, qkv, qkv_bias) + with_bias(self.n_heads * self.d_head, self.d_model, out_bias);
+        let mlp = with_bias(self.d_model, self.d_mlp_in(), mlp_bias) + with_bias(self.d_mlp, self.d_model, mlp_bias);
         let embeds = self.vocab_size * self.d_model
             + if self.positions == Positions::Learned { self.max_positions * self.d_model } else { 0 }
             + if self.tied { 0 } else { self.d_model * self.d_out };

@@ -17,9 +17,9 @@ impl Transformer {
             let values: Vec<f32> = (0..rows * columns).map(|_| (stream.normal() * 0.02 * scale) as f32).collect();
             Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), device)
         };
-        let linear = |name: String, rows: usize, columns: usize, scale: f64| Linear {
+        let linear = |name: String, rows: usize, columns: usize, scale: f64, bias: bool| Linear {
             weight: matrix(&name, rows, columns, scale),
-            bias: config.biases.then(|| Tensor::zeros([columns], device)),
+            bias: bias.then(|| Tensor::zeros([columns], device)),
         };
         let norm = || match config.norm {
             NormKind::None => Norm::None,
@@ -30,11 +30,11 @@ impl Transformer {
         let blocks = (0..config.n_layers)
             .map(|l| Block {
                 norm_attn: norm(),
-                qkv: linear(format!("blocks.{l}.qkv"), d_model, config.n_attn_readers() * d_head, 1.0),
-                attn_out: linear(format!("blocks.{l}.attn_out"), config.n_heads * d_head, d_model, residual),
+                qkv: linear(format!("blocks.{l}.qkv"), d_model, config.n_attn_readers() * d_head, 1.0, config.biases.qkv),
+                attn_out: linear(format!("blocks.{l}.attn_out"), config.n_heads * d_head, d_model, residual, config.biases.attn_out),
                 norm_mlp: norm(),
-                mlp_in: linear(format!("blocks.{l}.mlp_in"), d_model, config.d_mlp_in(), 1.0),
-                mlp_out: linear(format!("blocks.{l}.mlp_out"), d_mlp, d_model, residual),
+                mlp_in: linear(format!("blocks.{l}.mlp_in"), d_model, config.d_mlp_in(), 1.0, config.biases.mlp),
+                mlp_out: linear(format!("blocks.{l}.mlp_out"), d_mlp, d_model, residual, config.biases.mlp),
             })
             .collect();
         Self {

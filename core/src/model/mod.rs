@@ -7,13 +7,14 @@ pub mod config;
 pub mod cpu;
 pub mod graph;
 pub mod init;
+pub mod load;
 pub mod norm;
 pub mod params;
 pub mod stream;
 pub mod transformer;
 
 pub use batch::Batch;
-pub use config::{Activation, NormKind, Positions, TransformerConfig};
+pub use config::{Activation, Biases, NormKind, Positions, TransformerConfig};
 pub use graph::{EmbeddingNodes, Graph, Reader, Writer};
 pub use norm::Norm;
 pub use transformer::{Block, Linear, Transformer};

@@ -1,8 +1,8 @@
 //! What differs between two reports: claims, numbers, settings.
 //!
-//! Runs are paired by study, in order; claims and panels by their names; lines, groups and columns by theirs; rows of a
-//! table by their place. A panel is compared through its JSON leaves, so every number that a reader can see counts, and
-//! the largest difference of each panel is told with its place.
+//! Runs are paired by study, in order; claims and panels by their names; lines, groups, columns, boxes, writers and
+//! readers by theirs; rows of a table, points and edges by their place. A panel is compared through its JSON leaves, so
+//! every number that a reader can see counts, and the largest difference of each panel is told with its place.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -225,6 +225,7 @@ impl Values {
     /// Settings: numbers are told one by one.
     fn settings(mut self, out: &mut ReportDiff, place: &str) {
         let numbers = std::mem::take(&mut self.numbers);
+        self.more += self.changed - numbers.len();
         for (at, a, b) in numbers {
             changed(out, &format!("{place} {at}"), &a, &b);
         }
@@ -262,6 +263,18 @@ fn compare(out: &mut Values, a: &Value, b: &Value) {
                 }
             }
             (Value::Array(left), Value::Array(right)) => {
+                if let (Some(left), Some(right)) = (by_name(left), by_name(right)) {
+                    for (name, value) in left.iter().rev() {
+                        match right.get(name) {
+                            Some(other) => waiting.push((format!("{at}/{name}"), value, other)),
+                            None => out.text(format!("{at}/{name}"), value, None),
+                        }
+                    }
+                    for (name, value) in right.iter().filter(|(name, _)| !left.contains_key(*name)) {
+                        out.text(format!("{at}/{name}"), &Value::Null, Some(value));
+                    }
+                    continue;
+                }
                 let names = |index: usize| format!("{at}/{index}");
                 for (index, (a, b)) in left.iter().zip(right).enumerate().rev() {
                     waiting.push((names(index), a, b));
@@ -287,6 +300,13 @@ fn compare(out: &mut Values, a: &Value, b: &Value) {
     }
 }
 
+/// A list of named objects by their names; `None` when some have none or two share one.
+fn by_name(list: &[Value]) -> Option<BTreeMap<&str, &Value>> {
+    let named: BTreeMap<&str, &Value> =
+        list.iter().map(|entry| Some((entry.get("name")?.as_str()?, entry))).collect::<Option<_>>()?;
+    (named.len() == list.len() && !named.is_empty()).then_some(named)
+}
+
 fn number(out: &mut Values, at: &str, left: &serde_json::Number, right: &serde_json::Number) {
     out.changed += 1;
     let (a, b) = (left.as_f64().unwrap_or_default(), right.as_f64().unwrap_or_default());
@@ -297,7 +317,5 @@ fn number(out: &mut Values, at: &str, left: &serde_json::Number, right: &serde_j
     }
     if out.numbers.len() < MOST_TOLD {
         out.numbers.push((at.to_owned(), left.to_string(), right.to_string()));
-    } else {
-        out.more += 1;
     }
 }

@@ -7,11 +7,13 @@ use maud::{Markup, html};
 use super::blocks::Block;
 use super::numbers::{bytes, date, duration};
 use super::quote_command;
-use super::text::{LONG, NAME, PROSE, label, lines, shown};
+use super::text::{LONG, NAME, label, lines, shown};
 use crate::findings::RunRecord;
 
 /// The provenance of one run; `blocks` are its data blocks.
 pub(super) fn provenance(run: usize, record: &RunRecord, blocks: &[Block]) -> Markup {
+    let command = quote_command(&record.command);
+    let whole = command.len() <= LONG;
     let config = serde_json::to_string_pretty(&record.config).unwrap_or_default();
     html! {
         section.provenance aria-labelledby={ "r" (run) "-how" } {
@@ -19,9 +21,10 @@ pub(super) fn provenance(run: usize, record: &RunRecord, blocks: &[Block]) -> Ma
             @if !record.command.is_empty() {
                 p { "The command that makes it again:" }
                 div.command {
-                    pre tabindex="0" { code { bdi { (label(&quote_command(&record.command), PROSE)) } } }
-                    button type="button" data-do="copy" hidden { "Copy" }
+                    pre tabindex="0" { code { bdi { (label(&command, LONG)) } } }
+                    @if whole { button type="button" data-do="copy" hidden { "Copy" } }
                 }
+                @if !whole { p.note { "The command is too long to show; the data in this file hold it whole." } }
             }
             dl.facts {
                 (fact("Device", &record.device))

@@ -4,7 +4,7 @@
 //! command look like another one. Arguments that hold such characters are written in `$'…'` with octal escapes, which
 //! are visible and exact in any locale; all others as they are, in single quotes where a shell would read them otherwise.
 
-use super::text::is_hidden;
+use super::text::{is_hidden, is_mark};
 
 /// Quotes a command for a POSIX shell (with `$'…'`, as in bash, zsh and POSIX 2024).
 #[must_use]
@@ -13,7 +13,7 @@ pub fn quote_command(arguments: &[String]) -> String {
 }
 
 fn quote(argument: &str) -> String {
-    let hidden = |c: char| c.is_control() || is_hidden(c) || matches!(c, '\u{200c}' | '\u{200d}');
+    let hidden = |c: char| c.is_control() || is_hidden(c) || is_mark(c) || matches!(c, '\u{200c}' | '\u{200d}');
     if argument.chars().any(hidden) {
         let mut out = String::from("$'");
         for c in argument.chars() {

@@ -132,6 +132,18 @@ impl<'a> EdgeMasked<'a> {
         self.masks.clone().narrow(0, first_edge, n * columns).reshape([n, columns])
     }
 
+    /// As [`Self::mask_block`], with zeros up to `width` columns.
+    fn padded_block(&self, first_edge: usize, n: usize, columns: usize, width: usize) -> Tensor<2> {
+        let zeros = |columns: usize| Tensor::zeros([n, columns], &self.device());
+        if columns == 0 {
+            zeros(width)
+        } else if columns == width {
+            self.mask_block(first_edge, n, columns)
+        } else {
+            Tensor::cat(vec![self.mask_block(first_edge, n, columns), zeros(width - columns)], 1)
+        }
+    }
+
     /// `masks [n, columns] x store[0..columns]`, plus the row `extra` with weight 1 for all: `[n, tokens * d_model]`.
     fn mix(&mut self, masks: Tensor<2>, extra: Option<Tensor<2>>, slot: usize) -> Tensor<2> {
         let [n, columns] = masks.dims();
@@ -176,10 +188,8 @@ impl<'a> EdgeMasked<'a> {
 
             // What this layer's readers read, again: one product, `B` in the slot of the finished MLP.
             let slot = first_writer + h;
-            let attn_masks = self.mask_block(first_edge, readers, first_writer);
             let mlp_masks = self.mask_block(first_edge + readers * first_writer, 1, slot);
-            let no_heads = Tensor::zeros([readers, h], &self.device());
-            let masks = Tensor::cat(vec![Tensor::cat(vec![attn_masks, no_heads], 1), mlp_masks.clone()], 0);
+            let masks = Tensor::cat(vec![self.padded_block(first_edge, readers, first_writer, slot), mlp_masks.clone()], 0);
             let base = self.base(layer);
             let (y_attn, y_mlp) = split_rows(self.mix(masks, base, slot), readers);
             let y_mlp = match self.base_step(layer) {
@@ -205,9 +215,10 @@ impl<'a> EdgeMasked<'a> {
             // Masks of this layer's readers.
             let dy = Tensor::cat(vec![dy_attn, dy_mlp], 0);
             let d_masks = dy.clone().matmul(self.store.clone().narrow(0, 0, slot).transpose());
-            let d_attn = d_masks.clone().slice([0..readers, 0..first_writer]).reshape([readers * first_writer]);
-            let d_mlp = d_masks.slice([readers..readers + 1, 0..slot]).reshape([slot]);
-            pieces.push(if first_writer == 0 { d_mlp } else { Tensor::cat(vec![d_attn, d_mlp], 0) });
+            pieces.push(d_masks.clone().slice([readers..readers + 1, 0..slot]).reshape([slot]));
+            if first_writer > 0 {
+                pieces.push(d_masks.slice([0..readers, 0..first_writer]).reshape([readers * first_writer]));
+            }
             self.put(first_reader + shift, dy);
         }
         pieces.reverse();
@@ -218,16 +229,12 @@ impl<'a> EdgeMasked<'a> {
     fn dense_masks(&self) -> Tensor<2> {
         let graph = self.graph;
         let n_writers = graph.n_writers();
-        let pad = |rows: Tensor<2>| {
-            let [n, columns] = rows.dims();
-            if columns == n_writers { rows } else { Tensor::cat(vec![rows, Tensor::zeros([n, n_writers - columns], &self.device())], 1) }
-        };
         let mut blocks = Vec::with_capacity(2 * graph.shape().n_layers + 1);
         for layer in 0..graph.shape().n_layers {
             let (first, n) = (graph.first_writer_of_layer(layer), graph.n_attn_readers());
             let first_edge = graph.edges_of_reader(graph.first_reader_of_layer(layer)).start;
-            blocks.push(if first == 0 { Tensor::zeros([n, n_writers], &self.device()) } else { pad(self.mask_block(first_edge, n, first)) });
-            blocks.push(pad(self.mask_block(first_edge + n * first, 1, first + graph.shape().n_heads)));
+            blocks.push(self.padded_block(first_edge, n, first, n_writers));
+            blocks.push(self.padded_block(first_edge + n * first, 1, first + graph.shape().n_heads, n_writers));
         }
         let last = graph.edges_of_reader(graph.n_readers() - 1).start;
         blocks.push(self.mask_block(last, 1, n_writers));

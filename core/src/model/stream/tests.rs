@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{Capture, EdgeMasked, NodeMasked, Reference, Workspace};
 use crate::{
-    model::{Activation, Batch, EmbeddingNodes, Graph, NormKind, Positions, Transformer, TransformerConfig, params::ParamVisitor},
+    model::{Activation, Batch, Biases, EmbeddingNodes, Graph, NormKind, Positions, Transformer, TransformerConfig, params::ParamVisitor},
     train::rng::Stream as Random,
 };
 
@@ -24,14 +24,14 @@ fn families() -> Vec<(&'static str, TransformerConfig, EmbeddingNodes)> {
         activation: Activation::GeluTanh,
         causal: true,
         tied: true,
-        biases: true,
+        biases: Biases::ALL,
     };
     let llama = TransformerConfig {
         n_kv_heads: 2,
         norm: NormKind::Rms { eps: 1e-5 },
         positions: Positions::Rotary { base: 100.0 },
         activation: Activation::SwiGlu,
-        biases: false,
+        biases: Biases::NONE,
         ..base
     };
     let tracr = TransformerConfig { norm: NormKind::None, activation: Activation::Relu, causal: false, tied: false, d_out: 5, ..base };
@@ -150,7 +150,7 @@ fn mask_gradients_equal_finite_differences() {
         let case = case(config, embeds);
         let n = case.graph.n_edges();
         let mut random = Random::new(5, "masks", 0);
-        let masks: Vec<f32> = (0..n).map(|_| random.uniform() as f32).collect();
+        let masks: Vec<f32> = (0..n).map(|_| (0.2 + 0.8 * random.uniform()) as f32).collect();
         for zero in [false, true] {
             // A loss that weighs every final read differently, padding excluded.
             let weights: Vec<f32> = (0..case.clean.n_tokens() * config.d_model)
@@ -168,6 +168,7 @@ fn mask_gradients_equal_finite_differences() {
             let gradient = values(stream.backward(&case.model, &case.clean, d_final));
             assert_eq!(gradient.len(), n);
             let scale = gradient.iter().map(|g| f64::from(g.abs())).sum::<f64>() / n as f64;
+            let mut kinks = 0;
             for edge in 0..n {
                 let at = |step: f32| {
                     let mut moved = masks.clone();
@@ -175,11 +176,17 @@ fn mask_gradients_equal_finite_differences() {
                     loss(&moved)
                 };
                 let slope = |h: f32| (at(h) - at(-h)) / f64::from(2.0 * h);
-                // Two step widths, extrapolated: the error left is of fourth order.
-                let numeric = (4.0 * slope(0.005) - slope(0.01)) / 3.0;
+                let (wide, narrow) = (slope(0.01), slope(0.005));
+                if (wide - narrow).abs() > 0.003 * (narrow.abs() + scale) {
+                    kinks += 1; // a ReLU switches within the step: no derivative to compare with
+                    continue;
+                }
+                // Extrapolated from two steps: the error left is of fourth order.
+                let numeric = (4.0 * narrow - wide) / 3.0;
                 let error = (numeric - f64::from(gradient[edge])).abs() / (numeric.abs() + scale);
                 assert!(error < 1e-2, "{name}, zero ablation {zero}, edge {edge} {:?}: {numeric} against {}", case.graph.edge(edge), gradient[edge]);
             }
+            assert!(kinks * 20 < n, "{name}: {kinks} of {n} edges could not be checked");
         }
     }
 }
