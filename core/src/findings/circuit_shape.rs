@@ -31,9 +31,7 @@ impl TransformerShape {
         let mut edges = 0u64;
         for _ in 0..self.layers {
             let attention = heads.checked_add(kv.checked_mul(2)?)?.checked_mul(before)?;
-            edges = edges
-                .checked_add(attention)?
-                .checked_add(before.checked_add(heads)?)?;
+            edges = edges.checked_add(attention)?.checked_add(before.checked_add(heads)?)?;
             before = before.checked_add(heads)?.checked_add(1)?;
         }
         edges.checked_add(before)
@@ -50,19 +48,12 @@ impl TransformerShape {
         if rows > MOST_BOXES || self.embeddings.len() > 64 {
             return None;
         }
-        let mut circuit = Circuit {
-            layers: self.layers,
-            totals: Totals { edges, kept: 0 },
-            weight_label: weight_label.into(),
-            ..Circuit::default()
-        };
+        let mut circuit =
+            Circuit { layers: self.layers, totals: Totals { edges, kept: 0 }, weight_label: weight_label.into(), ..Circuit::default() };
         let shared = self.heads / self.kv_heads;
         for (column, name) in (0u32..).zip(&self.embeddings) {
             let node = add_node(&mut circuit, name.clone(), NodeKind::Embedding, 0, column)?;
-            circuit.writers.push(Writer {
-                name: name.clone(),
-                node,
-            });
+            circuit.writers.push(Writer { name: name.clone(), node });
         }
         for layer in 0..self.layers {
             let mut boxes = Vec::new();
@@ -73,86 +64,46 @@ impl TransformerShape {
                 boxes.push(node);
             }
             for (head, node) in boxes.iter().enumerate() {
-                circuit
-                    .readers
-                    .push(reader(format!("a{layer}.h{head}.q"), vec![*node], "q"));
+                circuit.readers.push(reader(format!("a{layer}.h{head}.q"), vec![*node], "q"));
             }
             for port in ["k", "v"] {
                 let per_group = usize::try_from(shared).ok()?;
                 for (index, nodes) in boxes.chunks(per_group).enumerate() {
                     let letter = if shared == 1 { "h" } else { "kv" };
-                    circuit.readers.push(reader(
-                        format!("a{layer}.{letter}{index}.{port}"),
-                        nodes.to_vec(),
-                        port,
-                    ));
+                    circuit.readers.push(reader(format!("a{layer}.{letter}{index}.{port}"), nodes.to_vec(), port));
                 }
             }
             let name = format!("m{layer}");
             let node = add_node(&mut circuit, name.clone(), NodeKind::Mlp, layer, 0)?;
-            circuit.writers.push(Writer {
-                name: name.clone(),
-                node,
-            });
+            circuit.writers.push(Writer { name: name.clone(), node });
             circuit.readers.push(reader(name, vec![node], ""));
         }
-        let node = add_node(
-            &mut circuit,
-            "resid_post".to_owned(),
-            NodeKind::Output,
-            self.layers,
-            0,
-        )?;
-        circuit
-            .readers
-            .push(reader("resid_post".to_owned(), vec![node], ""));
+        let node = add_node(&mut circuit, "resid_post".to_owned(), NodeKind::Output, self.layers, 0)?;
+        circuit.readers.push(reader("resid_post".to_owned(), vec![node], ""));
         Some(circuit)
     }
 }
 
-fn add_node(
-    circuit: &mut Circuit,
-    name: String,
-    kind: NodeKind,
-    layer: u32,
-    column: u32,
-) -> Option<u32> {
+fn add_node(circuit: &mut Circuit, name: String, kind: NodeKind, layer: u32, column: u32) -> Option<u32> {
     let index = u32::try_from(circuit.nodes.len()).ok()?;
-    circuit.nodes.push(Node {
-        name,
-        label: String::new(),
-        kind,
-        layer,
-        column,
-        group: None,
-    });
+    circuit.nodes.push(Node { name, label: String::new(), kind, layer, column, group: None });
     Some(index)
 }
 
 fn reader(name: String, nodes: Vec<u32>, port: &str) -> Reader {
-    Reader {
-        name,
-        nodes,
-        port: port.to_owned(),
-    }
+    Reader { name, nodes, port: port.to_owned() }
 }
 
 impl Circuit {
     /// Index of the writer with this name. Linear: build a map first when looking up many.
     #[must_use]
     pub fn writer_index(&self, name: &str) -> Option<u32> {
-        self.writers
-            .iter()
-            .position(|writer| writer.name == name)
-            .and_then(|at| u32::try_from(at).ok())
+        self.writers.iter().position(|writer| writer.name == name).and_then(|at| u32::try_from(at).ok())
     }
 
     /// Index of the reader with this name. Linear: build a map first when looking up many.
     #[must_use]
     pub fn reader_index(&self, name: &str) -> Option<u32> {
-        self.readers
-            .iter()
-            .position(|reader| reader.name == name)
-            .and_then(|at| u32::try_from(at).ok())
+        self.readers.iter().position(|reader| reader.name == name).and_then(|at| u32::try_from(at).ok())
     }
 }

@@ -6,9 +6,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum FindingsError {
     /// The file is larger than anything this program writes.
-    #[error(
-        "{what}: {found} bytes is more than the {limit} that are read; store large data as an artifact and list a part of it"
-    )]
+    #[error("{what}: {found} bytes is more than the {limit} that are read; store large data as an artifact and list a part of it")]
     TooLarge {
         /// Which file.
         what: &'static str,
@@ -36,9 +34,7 @@ pub enum FindingsError {
         expected: &'static str,
     },
     /// A list has too many entries.
-    #[error(
-        "{place}: {found} entries are more than {limit}; list the most telling ones and give totals"
-    )]
+    #[error("{place}: {found} entries are more than {limit}; list the most telling ones and give totals")]
     TooMany {
         /// Where.
         place: String,

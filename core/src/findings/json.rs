@@ -14,14 +14,8 @@ use super::FindingsError;
 ///
 /// # Errors
 /// When the value has no JSON form (a map with keys that are not strings).
-pub fn canonical_json<T: Serialize>(
-    value: &T,
-    what: &'static str,
-) -> Result<String, FindingsError> {
-    let plain = serde_json::to_string(value).map_err(|error| FindingsError::NotWritable {
-        what,
-        reason: error.to_string(),
-    })?;
+pub fn canonical_json<T: Serialize>(value: &T, what: &'static str) -> Result<String, FindingsError> {
+    let plain = serde_json::to_string(value).map_err(|error| FindingsError::NotWritable { what, reason: error.to_string() })?;
     Ok(escape(&plain))
 }
 
@@ -37,27 +31,16 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     text
 }
 
-pub(super) fn parse<T: DeserializeOwned>(
-    bytes: &[u8],
-    what: &'static str,
-    schema: &'static str,
-) -> Result<T, FindingsError> {
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8], what: &'static str, schema: &'static str) -> Result<T, FindingsError> {
     /// Read first, so that a file of another version is told as such and not as a missing field.
     #[derive(serde::Deserialize)]
     struct Head {
         schema: String,
     }
-    let not_json = |error: serde_json::Error| FindingsError::NotJson {
-        what,
-        reason: clip(&error.to_string()),
-        schema,
-    };
+    let not_json = |error: serde_json::Error| FindingsError::NotJson { what, reason: clip(&error.to_string()), schema };
     let head: Head = serde_json::from_slice(bytes).map_err(not_json)?;
     if head.schema != schema {
-        return Err(FindingsError::Schema {
-            found: clip(&head.schema),
-            expected: schema,
-        });
+        return Err(FindingsError::Schema { found: clip(&head.schema), expected: schema });
     }
     serde_json::from_slice(bytes).map_err(not_json)
 }

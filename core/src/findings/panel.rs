@@ -48,18 +48,8 @@ pub struct Text {
 impl Panel {
     /// A panel with any body. `body` may be a [`Series`], [`Bars`], [`Table`], [`Circuit`] or [`Text`].
     #[must_use]
-    pub fn new(
-        id: impl Into<String>,
-        title: impl Into<String>,
-        caption: impl Into<String>,
-        body: impl Into<Body>,
-    ) -> Self {
-        Self {
-            id: id.into(),
-            title: title.into(),
-            caption: caption.into(),
-            body: body.into(),
-        }
+    pub fn new(id: impl Into<String>, title: impl Into<String>, caption: impl Into<String>, body: impl Into<Body>) -> Self {
+        Self { id: id.into(), title: title.into(), caption: caption.into(), body: body.into() }
     }
 }
 

@@ -35,11 +35,7 @@ impl Axis {
     /// A linear axis.
     #[must_use]
     pub fn new(label: impl Into<String>, unit: impl Into<String>) -> Self {
-        Self {
-            label: label.into(),
-            unit: unit.into(),
-            ..Self::default()
-        }
+        Self { label: label.into(), unit: unit.into(), ..Self::default() }
     }
 
     /// The same axis with a logarithmic scale.
@@ -89,13 +85,7 @@ impl Line {
     /// A line through points.
     #[must_use]
     pub fn new(name: impl Into<String>, x: Vec<f64>, y: Vec<f64>) -> Self {
-        Self {
-            name: name.into(),
-            x,
-            y,
-            band: None,
-            points_only: false,
-        }
+        Self { name: name.into(), x, y, band: None, points_only: false }
     }
 
     /// The same line with an error band.

@@ -46,21 +46,13 @@ impl Column {
     /// A column of words.
     #[must_use]
     pub fn text(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            ..Self::default()
-        }
+        Self { name: name.into(), ..Self::default() }
     }
 
     /// A column of numbers with this many digits after the point.
     #[must_use]
     pub fn number(name: impl Into<String>, digits: u8) -> Self {
-        Self {
-            name: name.into(),
-            kind: ColumnKind::Number,
-            digits,
-            ..Self::default()
-        }
+        Self { name: name.into(), kind: ColumnKind::Number, digits, ..Self::default() }
     }
 
     /// The same column with a unit.
@@ -148,10 +140,7 @@ impl Table {
     /// An empty table with these columns.
     #[must_use]
     pub fn new(columns: Vec<Column>) -> Self {
-        Self {
-            columns,
-            rows: Vec::new(),
-        }
+        Self { columns, rows: Vec::new() }
     }
 
     /// Adds a row.

@@ -28,3 +28,6 @@ mod shape;
 pub use error::FormatError;
 pub use source::ByteSource;
 pub use weights::{TensorInfo, WeightSource};
+
+#[cfg(test)]
+mod tests;

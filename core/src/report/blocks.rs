@@ -39,9 +39,7 @@ pub(super) fn check(runs: &[Run]) -> Result<(), ReportError> {
         return Err(ReportError::TooManyRuns { found: runs.len(), limit: MOST_RUNS });
     }
     for (index, (run, findings)) in runs.iter().enumerate() {
-        run.check()
-            .and_then(|()| findings.check())
-            .map_err(|source| ReportError::Run { run: index + 1, source })?;
+        run.check().and_then(|()| findings.check()).map_err(|source| ReportError::Run { run: index + 1, source })?;
     }
     Ok(())
 }

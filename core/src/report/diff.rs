@@ -138,9 +138,7 @@ fn one_run(out: &mut ReportDiff, name: &str, a: &Run, b: &Run) {
     let mut told = Values::default();
     compare(&mut told, &record_a.config, &record_b.config);
     told.settings(out, &format!("{name}, config"));
-    for (place, left, right) in
-        [("data", &record_a.data, &record_b.data), ("models", &record_a.models, &record_b.models)]
-    {
+    for (place, left, right) in [("data", &record_a.data, &record_b.data), ("models", &record_a.models, &record_b.models)] {
         let names: BTreeSet<&String> = left.keys().chain(right.keys()).collect();
         for file in names {
             let hash = |map: &BTreeMap<String, String>| map.get(file).cloned().unwrap_or_else(|| "none".to_owned());
@@ -302,8 +300,7 @@ fn compare(out: &mut Values, a: &Value, b: &Value) {
 
 /// A list of named objects by their names; `None` when some have none or two share one.
 fn by_name(list: &[Value]) -> Option<BTreeMap<&str, &Value>> {
-    let named: BTreeMap<&str, &Value> =
-        list.iter().map(|entry| Some((entry.get("name")?.as_str()?, entry))).collect::<Option<_>>()?;
+    let named: BTreeMap<&str, &Value> = list.iter().map(|entry| Some((entry.get("name")?.as_str()?, entry))).collect::<Option<_>>()?;
     (named.len() == list.len() && !named.is_empty()).then_some(named)
 }
 

@@ -29,11 +29,8 @@ pub(super) fn document(runs: &[Run], options: &Options, blocks: &[Block]) -> Str
         source_hash(style::PAGE)
     );
     let mut counter = Counter::default();
-    let sections: Vec<Markup> = runs
-        .iter()
-        .enumerate()
-        .map(|(index, run)| section(index + 1, run, runs.len() > 1, options, blocks, &mut counter))
-        .collect();
+    let sections: Vec<Markup> =
+        runs.iter().enumerate().map(|(index, run)| section(index + 1, run, runs.len() > 1, options, blocks, &mut counter)).collect();
     let page = html! {
         (DOCTYPE)
         html lang="en" {

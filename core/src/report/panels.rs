@@ -184,15 +184,13 @@ fn series_numbers(body: &Series) -> Markup {
             ]);
         }
     }
-    let columns =
-        [html! { "Line" }, html! { (shown(&body.x.label, 60)) }, html! { (shown(&body.y.label, 60)) }, html! { "Interval" }];
+    let columns = [html! { "Line" }, html! { (shown(&body.x.label, 60)) }, html! { (shown(&body.y.label, 60)) }, html! { "Interval" }];
     tables::numbers("The values that are drawn", &columns, &rows, total)
 }
 
 fn bar_numbers(body: &Bars) -> Markup {
-    let columns: Vec<Markup> = std::iter::once(html! { "Category" })
-        .chain(body.groups.iter().map(|group| html! { (shown(&group.name, 60)) }))
-        .collect();
+    let columns: Vec<Markup> =
+        std::iter::once(html! { "Category" }).chain(body.groups.iter().map(|group| html! { (shown(&group.name, 60)) })).collect();
     let rows: Vec<Vec<Markup>> = body
         .categories
         .iter()

@@ -51,10 +51,8 @@ fn hashes(record: &RunRecord, blocks: &[Block]) -> Markup {
     let listed = |kind: &'static str, map: &BTreeMap<String, String>| -> Vec<(String, String, String)> {
         map.iter().map(|(name, hash)| (kind.to_owned(), label(name, NAME), hash.clone())).collect()
     };
-    let mut rows: Vec<(String, String, String)> = blocks
-        .iter()
-        .map(|block| ("in this file".to_owned(), block.id.clone(), block.listed.clone()))
-        .collect();
+    let mut rows: Vec<(String, String, String)> =
+        blocks.iter().map(|block| ("in this file".to_owned(), block.id.clone(), block.listed.clone())).collect();
     rows.extend(listed("data", &record.data));
     rows.extend(listed("model", &record.models));
     if !record.cargo_lock_sha256.is_empty() {

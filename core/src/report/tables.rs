@@ -45,7 +45,11 @@ fn one_cell(cell: &Cell, column: &Column, first: bool, best: Option<f64>) -> Mar
         Cell::Missing => html! { span.missing aria-label="not measured" { "–" } },
         Cell::Number(value) => {
             let number = fixed(*value, usize::from(column.digits));
-            if best == Some(*value) { html! { strong.best { (number) } } } else { html! { (number) } }
+            if best == Some(*value) {
+                html! { strong.best { (number) } }
+            } else {
+                html! { (number) }
+            }
         }
         Cell::Text(words) => shown(words, CELL),
     };

@@ -84,9 +84,7 @@ pub fn verify(html: &str) -> Result<VerifyReport, ReportError> {
             }
             _ => String::new(),
         };
-        report.problems.push(format!(
-            "the page drawn from its data differs from the file at byte {same} (line {line}){note}"
-        ));
+        report.problems.push(format!("the page drawn from its data differs from the file at byte {same} (line {line}){note}"));
     }
     Ok(report)
 }

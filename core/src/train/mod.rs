@@ -1,1 +1,6 @@
+//! Training: randomness, optimisers, schedules, gates.
+
+pub mod adamw;
+pub mod hard_concrete;
 pub mod rng;
+pub mod schedule;

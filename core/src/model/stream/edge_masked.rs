@@ -158,8 +158,9 @@ impl<'a> EdgeMasked<'a> {
 
     /// Gradient of the masks, `[edges]` in edge order, from the gradient at the final read, `[tokens, d_model]`.
     ///
+    /// `differences` `[writers, tokens * d_model]` stand in for this forward's own in the masks' gradient (integrated gradients want the clean run's).
     /// Needs a forward with `keep`. The gradient of an edge's own mask is this times its writer's node mask, and a node mask's is the sum over its edges of mask times this.
-    pub fn backward(&mut self, model: &Transformer, batch: &Batch, d_final: Tensor<2>) -> Tensor<1> {
+    pub fn backward(&mut self, model: &Transformer, batch: &Batch, d_final: Tensor<2>, differences: Option<&Tensor<2>>) -> Tensor<1> {
         let graph = self.graph;
         let config = &model.config;
         let (h, readers, n_writers, shift) = (config.n_heads, graph.n_attn_readers(), graph.n_writers(), graph.n_embeds());
@@ -171,7 +172,7 @@ impl<'a> EdgeMasked<'a> {
         let dense = self.dense_masks();
         let mut pieces: Vec<Tensor<1>> = Vec::with_capacity(config.n_layers + 1);
         let d_out = d_final.reshape([1, width]);
-        pieces.push(d_out.clone().matmul(self.store.clone().narrow(0, 0, n_writers).transpose()).reshape([n_writers]));
+        pieces.push(self.mask_gradient(d_out.clone(), n_writers, differences).reshape([n_writers]));
         self.put(graph.n_readers() - 1 + shift, d_out);
 
         for (layer, block) in model.blocks.iter().enumerate().rev() {
@@ -214,7 +215,7 @@ impl<'a> EdgeMasked<'a> {
 
             // Masks of this layer's readers.
             let dy = Tensor::cat(vec![dy_attn, dy_mlp], 0);
-            let d_masks = dy.clone().matmul(self.store.clone().narrow(0, 0, slot).transpose());
+            let d_masks = self.mask_gradient(dy.clone(), slot, differences);
             pieces.push(d_masks.clone().slice([readers..readers + 1, 0..slot]).reshape([slot]));
             if first_writer > 0 {
                 pieces.push(d_masks.slice([0..readers, 0..first_writer]).reshape([readers * first_writer]));
@@ -223,6 +224,16 @@ impl<'a> EdgeMasked<'a> {
         }
         pieces.reverse();
         Tensor::cat(pieces, 0)
+    }
+
+    /// `<dy_r, x_w - x~_w>` for the first `columns` writers, `[dy rows, columns]`.
+    fn mask_gradient(&self, dy: Tensor<2>, columns: usize, differences: Option<&Tensor<2>>) -> Tensor<2> {
+        dy.matmul(differences.unwrap_or(&self.store).clone().narrow(0, 0, columns).transpose())
+    }
+
+    /// After a forward: all differences `x_w - x~_w`, `[writers, tokens * d_model]`.
+    pub fn differences(&self) -> Tensor<2> {
+        self.store.clone().narrow(0, 0, self.graph.n_writers())
     }
 
     /// Masks as `[readers, writers]`, 0 where there is no edge.

@@ -7,6 +7,8 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use crate::model::transformer::select_rows;
+
 /// What a cut edge carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -42,4 +44,49 @@ pub struct Reference {
     pub layers: Vec<LayerReference>,
     /// Stream after the last layer, `[rows, d_model]`.
     pub resid_post: Tensor<2>,
+}
+
+impl Reference {
+    /// Every tensor through `rows2` (`[rows, width]`) or `rows3` (`[heads, rows, d_head]`). All parts are linear in the writers' outputs, so sums and means of
+    /// references are references again, `B` included.
+    fn map(self, rows2: impl Fn(Tensor<2>) -> Tensor<2>, rows3: impl Fn(Tensor<3>) -> Tensor<3>) -> Self {
+        let layer = |l: LayerReference| LayerReference { resid_pre: rows2(l.resid_pre), z: rows3(l.z), resid_mid: rows2(l.resid_mid), mlp: rows2(l.mlp) };
+        Self {
+            tok: rows2(self.tok),
+            pos: self.pos.map(&rows2),
+            layers: self.layers.into_iter().map(layer).collect(),
+            resid_post: rows2(self.resid_post),
+        }
+    }
+
+    /// Sums over the given token rows: one row everywhere.
+    pub fn summed(self, rows: &[usize]) -> Self {
+        let three = |x: Tensor<3>| {
+            let [heads, tokens, d_head] = x.dims();
+            let side_by_side = x.permute([1, 0, 2]).reshape([tokens, heads * d_head]);
+            select_rows(side_by_side, rows).sum_dim(0).reshape([heads, 1, d_head])
+        };
+        self.map(|x| select_rows(x, rows).sum_dim(0), three)
+    }
+
+    /// All values divided by `n`.
+    pub fn divided(self, n: f32) -> Self {
+        self.map(|x| x / n, |x| x / n)
+    }
+
+    /// Two references of the same shape, added.
+    pub fn plus(self, other: Self) -> Self {
+        let layer = |(a, b): (LayerReference, LayerReference)| LayerReference {
+            resid_pre: a.resid_pre + b.resid_pre,
+            z: a.z + b.z,
+            resid_mid: a.resid_mid + b.resid_mid,
+            mlp: a.mlp + b.mlp,
+        };
+        Self {
+            tok: self.tok + other.tok,
+            pos: self.pos.zip(other.pos).map(|(a, b)| a + b),
+            layers: self.layers.into_iter().zip(other.layers).map(layer).collect(),
+            resid_post: self.resid_post + other.resid_post,
+        }
+    }
 }

@@ -165,7 +165,7 @@ fn mask_gradients_equal_finite_differences() {
             let mut stream = EdgeMasked::new(&case.model, &case.graph, flat(&masks), reference, &case.clean, &mut ws, true);
             case.model.forward(&case.clean, &mut stream);
             let d_final = Tensor::from_data(TensorData::new(weights.clone(), [case.clean.n_tokens(), config.d_model]), &Device::flex());
-            let gradient = values(stream.backward(&case.model, &case.clean, d_final));
+            let gradient = values(stream.backward(&case.model, &case.clean, d_final, None));
             assert_eq!(gradient.len(), n);
             let scale = gradient.iter().map(|g| f64::from(g.abs())).sum::<f64>() / n as f64;
             let mut kinks = 0;

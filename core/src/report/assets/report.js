@@ -114,7 +114,7 @@
     copy.querySelectorAll('.lit, .chosen').forEach(function (part) { part.classList.remove('lit', 'chosen'); });
     var style = document.getElementById('figure-style').textContent;
     style = style.replace(/@media \(prefers-color-scheme: dark\) \{\s*:root \{[^}]*\}\s*\}/, '').replace('color-scheme: light dark;', '');
-    var element = document.createElementNS('http://www.w3.org/2000/svg', 'style');
+    var element = document.createElementNS(copy.namespaceURI, 'style');
     element.textContent = style;
     copy.insertBefore(element, copy.firstChild);
     return new XMLSerializer().serializeToString(copy);

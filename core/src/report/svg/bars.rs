@@ -25,8 +25,7 @@ pub(in crate::report) fn bars(body: &Bars, size: Size, naming: Naming<'_>) -> Ma
     let pattern = format!("{}-{}", naming.id, size.suffix());
 
     let entries: Vec<_> = groups.iter().map(|group| (group.name.clone(), Sample::Box)).collect();
-    let (legend, legend_height) =
-        if several { legend(&entries, &pattern, 2.0, full - 2.0, 10.0) } else { (html! {}, 0.0) };
+    let (legend, legend_height) = if several { legend(&entries, &pattern, 2.0, full - 2.0, 10.0) } else { (html! {}, 0.0) };
     let names: Vec<String> = categories.iter().map(|name| label(name, if size == Size::Wide { 30 } else { 44 })).collect();
     let beside = size == Size::Wide;
     let left = if beside { names.iter().map(|name| width(name, FONT)).fold(40.0, f64::max) + 14.0 } else { 4.0 };

@@ -19,7 +19,7 @@ pub(in crate::report) fn circuit(drawing: &Drawing<'_>, naming: Naming<'_>) -> M
     let (title, desc) = (format!("{}-t", naming.id), format!("{}-d", naming.id));
     let largest = drawing.edges.first().map_or(0.0, |edge| edge.weight.abs());
     html! {
-        svg class="fig circuit" xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (n(drawing.width)) " " (n(drawing.height)) }
+        svg class="fig circuit" viewBox={ "0 0 " (n(drawing.width)) " " (n(drawing.height)) }
             width=(n(drawing.width)) height=(n(drawing.height)) role="img" aria-labelledby={ (title) " " (desc) } {
             title id=(title) { (naming.title) }
             desc id=(desc) { (naming.description) }
@@ -63,7 +63,7 @@ fn layers(drawing: &Drawing<'_>) -> Markup {
 fn one_edge(drawing: &Drawing<'_>, edge: &Edge, largest: f64) -> Markup {
     let (Some(from), Some(to)) = (drawing.start(edge), drawing.end(edge)) else { return html! {} };
     let strength = if largest > 0.0 { (edge.weight.abs() / largest).sqrt() } else { 1.0 };
-    let crowd = if drawing.edges.len() > 150 { 0.7 } else { 1.0 };
+    let crowd: f64 = if drawing.edges.len() > 150 { 0.7 } else { 1.0 };
     let set = edge.set as usize;
     let class = if drawing.circuit.sets.is_empty() {
         if edge.weight < 0.0 { "edge neg".to_owned() } else { "edge pos".to_owned() }

@@ -38,9 +38,7 @@ pub(in crate::report) struct Drawing<'a> {
 /// Kept edges from the strongest on; ties by writer and reader.
 pub(in crate::report) fn strongest(circuit: &Circuit) -> Vec<&Edge> {
     let mut edges: Vec<&Edge> = circuit.edges.iter().filter(|edge| edge.kept).collect();
-    edges.sort_by(|a, b| {
-        b.weight.abs().total_cmp(&a.weight.abs()).then((a.writer, a.reader).cmp(&(b.writer, b.reader)))
-    });
+    edges.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()).then((a.writer, a.reader).cmp(&(b.writer, b.reader))));
     edges
 }
 
@@ -78,9 +76,7 @@ impl<'a> Drawing<'a> {
             match node.kind {
                 NodeKind::Embedding => Place { x: spread(columns(NodeKind::Embedding)), y: bottom - size.1 / 2.0 },
                 NodeKind::Head => Place { x: gutter + (f64::from(node.column) + 0.5) * pitch, y: layer_y },
-                NodeKind::Mlp => {
-                    Place { x: gutter + (f64::from(heads) + f64::from(node.column) + 0.5) * pitch, y: layer_y - row / 2.0 }
-                }
+                NodeKind::Mlp => Place { x: gutter + (f64::from(heads) + f64::from(node.column) + 0.5) * pitch, y: layer_y - row / 2.0 },
                 NodeKind::Output => Place { x: spread(columns(NodeKind::Output)), y: margin + size.1 / 2.0 },
             }
         };
@@ -106,9 +102,6 @@ impl<'a> Drawing<'a> {
             _ => 0.0,
         };
         let drop = if boxes.len() > 1 { 3.0 } else { 0.0 };
-        Some(Place {
-            x: f64::midpoint(first.x, last.x) + port * self.size.0,
-            y: first.y + self.size.1 / 2.0 + drop,
-        })
+        Some(Place { x: f64::midpoint(first.x, last.x) + port * self.size.0, y: first.y + self.size.1 / 2.0 + drop })
     }
 }

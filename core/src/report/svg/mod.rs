@@ -75,7 +75,7 @@ fn n(value: f64) -> String {
 fn frame(size: Size, height: f64, naming: Naming<'_>, content: &Markup) -> Markup {
     let (title, desc) = (format!("{}-{}-t", naming.id, size.suffix()), format!("{}-{}-d", naming.id, size.suffix()));
     html! {
-        svg class=(size.class()) xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (n(size.width())) " " (n(height)) }
+        svg class=(size.class()) viewBox={ "0 0 " (n(size.width())) " " (n(height)) }
             role="img" aria-labelledby={ (title) " " (desc) } {
             title id=(title) { (naming.title) }
             desc id=(desc) { (naming.description) }

@@ -15,6 +15,8 @@ pub(super) struct Scale {
     high: f64,
     from: f64,
     to: f64,
+    /// Distance of ticks that the ends were rounded to; zero where they were not.
+    step: f64,
 }
 
 /// A tick: its value and its words.
@@ -40,8 +42,9 @@ impl Scale {
             if low == high {
                 (low, high) = ((low / 2.0).max(f64::MIN_POSITIVE), (high * 2.0).min(f64::MAX));
             }
-            return Self { kind: Kind::Log, low, high, from: 0.0, to: 1.0 };
+            return Self { kind: Kind::Log, low, high, from: 0.0, to: 1.0, step: 0.0 };
         }
+        let mut chosen = 0.0;
         if low == high {
             let pad = if low == 0.0 { 1.0 } else { low.abs() / 10.0 };
             (low, high) = ((low - pad).max(f64::MIN), (high + pad).min(f64::MAX));
@@ -55,6 +58,7 @@ impl Scale {
             }
             let step = step(low, high, target);
             if step > 0.0 {
+                chosen = step;
                 let fixed_low = axis.range.is_some_and(|[at, _]| at <= low);
                 let fixed_high = axis.range.is_some_and(|[_, at]| at >= high);
                 // A little slack, so that 0.30000000000000004 does not open another step.
@@ -67,7 +71,7 @@ impl Scale {
                 }
             }
         }
-        Self { kind: Kind::Linear, low, high, from: 0.0, to: 1.0 }
+        Self { kind: Kind::Linear, low, high, from: 0.0, to: 1.0, step: chosen }
     }
 
     /// The same scale between two places.
@@ -89,7 +93,10 @@ impl Scale {
     /// About `target` ticks inside the scale.
     pub(super) fn ticks(&self, target: usize) -> Vec<Tick> {
         match self.kind {
-            Kind::Linear => linear_ticks(self.low, self.high, target),
+            Kind::Linear => {
+                let step = if self.step > 0.0 { self.step } else { step(self.low, self.high, target) };
+                linear_ticks(self.low, self.high, step)
+            }
             Kind::Log => log_ticks(self.low, self.high, target),
         }
     }
@@ -106,14 +113,13 @@ fn step(low: f64, high: f64, target: usize) -> f64 {
     if step.is_normal() { step } else { 0.0 }
 }
 
-fn linear_ticks(low: f64, high: f64, target: usize) -> Vec<Tick> {
-    let step = step(low, high, target);
+fn linear_ticks(low: f64, high: f64, step: f64) -> Vec<Tick> {
     let first = (low / step - 1e-9).ceil();
     if step == 0.0 || !first.is_finite() {
         return [low, high].into_iter().map(|value| Tick { value, label: brief(value) }).collect();
     }
     let slack = step * 1e-9;
-    let values = (0..30u32).map(|index| (first + f64::from(index)) * step).take_while(|value| *value <= high + slack);
+    let values = (0..30u32).map(|index| (first + f64::from(index)) * step).take_while(|value| value.is_finite() && *value <= high + slack);
     // Between -308 and 308.
     #[allow(clippy::cast_possible_truncation)]
     let digits = (-(step.log10() + 1e-9).floor()) as i32;
@@ -134,7 +140,7 @@ fn linear_ticks(low: f64, high: f64, target: usize) -> Vec<Tick> {
 fn log_ticks(low: f64, high: f64, target: usize) -> Vec<Tick> {
     // Exponents of doubles lie between -324 and 308.
     #[allow(clippy::cast_possible_truncation)]
-    let (first, last) = ((low.log10() - 1e-9).floor() as i32, (high.log10() + 1e-9).ceil() as i32);
+    let (first, last) = ((low.log10() + 1e-9).floor() as i32, (high.log10() - 1e-9).ceil() as i32);
     let decades = usize::try_from(last - first).unwrap_or(1).max(1);
     let times: &[f64] = if decades <= 1 {
         &[1.0, 2.0, 3.0, 5.0, 7.0]
@@ -189,7 +195,7 @@ mod tests {
                 assert!((10.0..=110.0).contains(&scale.place(low)) && (10.0..=110.0).contains(&scale.place(high)));
                 let ticks = scale.ticks(6);
                 assert!((1..=31).contains(&ticks.len()), "{low} {high}: {} ticks", ticks.len());
-                assert!(ticks.iter().all(|tick| tick.value.is_finite() && tick.label.len() < 40));
+                assert!(ticks.iter().all(|tick| tick.value.is_finite() && tick.label.chars().count() < 25), "{low} {high}: {ticks:?}");
             }
         }
     }

@@ -28,11 +28,8 @@ pub(in crate::report) fn series(body: &Series, size: Size, naming: Naming<'_>) -
     let y = Scale::new(&body.y, all_y.chain(body.marks.iter().map(|mark| mark.value)), target, true);
     let x = Scale::new(&body.x, body.lines.iter().flat_map(|line| line.x.iter().copied()), target, false);
 
-    let entries: Vec<_> = body
-        .lines
-        .iter()
-        .map(|line| (line.name.clone(), if line.points_only { Sample::Point } else { Sample::Line }))
-        .collect();
+    let entries: Vec<_> =
+        body.lines.iter().map(|line| (line.name.clone(), if line.points_only { Sample::Point } else { Sample::Line })).collect();
     let (legend, legend_height) =
         if direct || entries.is_empty() { (html! {}, 0.0) } else { legend(&entries, naming.id, 2.0, full - 2.0, 10.0) };
     let y_ticks = y.ticks(target);
@@ -78,9 +75,8 @@ fn one_line(index: usize, line: &Line, x: &Scale, y: &Scale, thin_to: usize) -> 
 
 fn band(index: usize, line: &Line, x: &Scale, y: &Scale, thin_to: usize) -> Markup {
     let Some(band) = &line.band else { return html! {} };
-    let along = |bounds: &[f64]| -> Vec<(f64, f64)> {
-        line.x.iter().zip(bounds).map(|(at, value)| (x.place(*at), y.place(*value))).collect()
-    };
+    let along =
+        |bounds: &[f64]| -> Vec<(f64, f64)> { line.x.iter().zip(bounds).map(|(at, value)| (x.place(*at), y.place(*value))).collect() };
     let (low, high) = (along(&band.low), along(&band.high));
     if line.points_only || low.len() < 2 {
         return html! {

@@ -22,7 +22,7 @@ const PLACES: &[&str] = &["bank", "garden", "library", "market", "park", "school
 const OBJECTS: &[&str] = &["ball", "book", "drink", "flower", "letter", "map", "pen", "ring"];
 
 /// Words of every sentence, the answer included.
-pub const SENTENCE_WORDS: usize = 17;
+pub const SENTENCE_WORDS: usize = 16;
 
 /// All have [`SENTENCE_WORDS`] words with the answer, marks counted.
 const FRAMES: &[&str] = &[
@@ -31,7 +31,7 @@ const FRAMES: &[&str] = &[
     "today {1} and {2} are in the {P}, and {B} hands the {O} to",
     "{1} met {2} at the old {P}. then {B} brought a {O} over to",
     "while {1} and {2} sat in the {P}, {B} showed a new {O} to",
-    "at the {P}, {1} and {2} found one {O}. later {B} sent it to",
+    "at the {P}, {1} and {2} found one {O}. {B} sent it to",
 ];
 
 /// The generator.

@@ -1,0 +1,3 @@
+//! The studies: one folder a method.
+
+pub mod edge_pruning;

@@ -1,0 +1,3 @@
+//! Text in: tokenizers.
+
+pub mod tokenizer;

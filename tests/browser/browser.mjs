@@ -1,0 +1,89 @@
+// What every browser test needs: Chromium, and a page that notes everything it should not do.
+import { pathToFileURL } from 'node:url';
+import { resolve } from 'node:path';
+import { chromium } from 'playwright-core';
+
+export const executable = process.env.VITRINE_CHROMIUM ?? '/usr/bin/chromium';
+
+export function launch() {
+  return chromium.launch({
+    executablePath: executable,
+    args: [
+      '--no-sandbox',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+}
+
+export function fileUrl(path) {
+  return pathToFileURL(resolve(path)).href;
+}
+
+// Opens a file in a page of its own and records requests, console errors, exceptions, dialogs and policy violations.
+export async function open(browser, path, { context: options = {}, before } = {}) {
+  const context = await browser.newContext({ viewport: { width: 1400, height: 1000 }, acceptDownloads: true, ...options });
+  const page = await context.newPage();
+  const seen = { requests: [], errors: [], dialogs: [] };
+  page.on('request', (request) => {
+    // The empty icon and what the page itself saves never leave the machine.
+    if (!/^(data|blob):/.test(request.url())) seen.requests.push(request.url());
+  });
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) seen.errors.push(message.text());
+  });
+  page.on('pageerror', (error) => seen.errors.push(String(error)));
+  page.on('dialog', (dialog) => {
+    seen.dialogs.push(dialog.message());
+    dialog.dismiss();
+  });
+  if (options.javaScriptEnabled !== false) {
+    await page.addInitScript(() => {
+      globalThis.violations = [];
+      document.addEventListener('securitypolicyviolation', (event) => globalThis.violations.push(event.violatedDirective + ' ' + event.blockedURI));
+    });
+    if (before) await page.addInitScript(before);
+  }
+  const url = fileUrl(path);
+  await page.goto(url);
+  return { context, page, seen, url };
+}
+
+export async function downloaded(page, click) {
+  const [download] = await Promise.all([page.waitForEvent('download'), click()]);
+  const stream = await download.createReadStream();
+  const parts = [];
+  for await (const part of stream) parts.push(part);
+  return { name: download.suggestedFilename(), text: Buffer.concat(parts).toString('utf8') };
+}
+
+// A CSV reader of the standard kind (RFC 4180), written for the tests.
+export function readCsv(text) {
+  const rows = [[]];
+  let cell = '';
+  let quoted = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const c = text[at];
+    if (quoted) {
+      if (c === '"' && text[at + 1] === '"') {
+        cell += '"';
+        at += 1;
+      } else if (c === '"') quoted = false;
+      else cell += c;
+    } else if (c === '"') quoted = true;
+    else if (c === ',') {
+      rows.at(-1).push(cell);
+      cell = '';
+    } else if (c === '\r' && text[at + 1] === '\n') {
+      rows.at(-1).push(cell);
+      cell = '';
+      rows.push([]);
+      at += 1;
+    } else cell += c;
+  }
+  if (rows.at(-1).length === 0 && cell === '') rows.pop();
+  return rows;
+}
