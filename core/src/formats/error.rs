@@ -64,7 +64,9 @@ pub enum FormatError {
         supported: String,
     },
     /// The values of this tensor cannot be read as `f32`.
-    #[error("tensor {tensor} has type {dtype}, which cannot be read as f32; convert the file to F32, F16, BF16 or one of the supported quantised types")]
+    #[error(
+        "tensor {tensor} has type {dtype}, which cannot be read as f32; convert the file to F32, F16, BF16 or one of the supported quantised types"
+    )]
     UnsupportedType {
         /// The tensor's name, escaped.
         tensor: String,
@@ -95,10 +97,7 @@ pub enum FormatError {
 impl FormatError {
     /// Shorthand for [`FormatError::Invalid`].
     pub fn invalid(what: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Invalid {
-            what: what.into(),
-            reason: reason.into(),
-        }
+        Self::Invalid { what: what.into(), reason: reason.into() }
     }
 
     /// Shorthand for [`FormatError::Missing`].
@@ -107,17 +106,9 @@ impl FormatError {
     }
 
     /// Fails when `value` is above `max`.
-    pub(crate) fn check_limit(
-        what: impl FnOnce() -> String,
-        value: u64,
-        max: u64,
-    ) -> Result<(), Self> {
+    pub(crate) fn check_limit(what: impl FnOnce() -> String, value: u64, max: u64) -> Result<(), Self> {
         if value > max {
-            return Err(Self::Limit {
-                what: what(),
-                value,
-                max,
-            });
+            return Err(Self::Limit { what: what(), value, max });
         }
         Ok(())
     }

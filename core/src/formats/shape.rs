@@ -9,24 +9,16 @@ pub(crate) const MAX_RANK: usize = 8;
 ///
 /// A zero dimension does not hide an overflow of the others, so the answer does not depend on order.
 pub(crate) fn elements(shape: &[u64]) -> Option<u64> {
-    let product = shape
-        .iter()
-        .filter(|&&dim| dim != 0)
-        .try_fold(1u64, |product, &dim| product.checked_mul(dim))?;
+    let product = shape.iter().filter(|&&dim| dim != 0).try_fold(1u64, |product, &dim| product.checked_mul(dim))?;
     Some(if shape.contains(&0) { 0 } else { product })
 }
 
 /// `n` zeros, or an error instead of an abort when there is no memory for them.
 pub(crate) fn zeros(what: impl FnOnce() -> String, n: Option<u64>) -> Result<Vec<f32>, FormatError> {
     let mut values: Vec<f32> = Vec::new();
-    let room = n
-        .and_then(|n| usize::try_from(n).ok())
-        .filter(|&n| values.try_reserve_exact(n).is_ok());
+    let room = n.and_then(|n| usize::try_from(n).ok()).filter(|&n| values.try_reserve_exact(n).is_ok());
     let Some(n) = room else {
-        return Err(FormatError::invalid(
-            what(),
-            "no memory for its values on this machine",
-        ));
+        return Err(FormatError::invalid(what(), "no memory for its values on this machine"));
     };
     values.resize(n, 0.0);
     Ok(values)

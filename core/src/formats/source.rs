@@ -33,21 +33,14 @@ impl ByteSource for [u8] {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), FormatError> {
-        let found = usize::try_from(offset)
-            .ok()
-            .and_then(|start| Some(start..start.checked_add(buf.len())?))
-            .and_then(|range| self.get(range));
+        let found =
+            usize::try_from(offset).ok().and_then(|start| Some(start..start.checked_add(buf.len())?)).and_then(|range| self.get(range));
         match found {
             Some(bytes) => {
                 buf.copy_from_slice(bytes);
                 Ok(())
             }
-            None => Err(FormatError::Truncated {
-                what: "range".into(),
-                offset,
-                need: buf.len() as u64,
-                len: <[u8]>::len(self) as u64,
-            }),
+            None => Err(FormatError::Truncated { what: "range".into(), offset, need: buf.len() as u64, len: <[u8]>::len(self) as u64 }),
         }
     }
 }
@@ -81,21 +74,11 @@ through_pointer!(&S, Box<S>, Arc<S>);
 ///
 /// # Errors
 /// [`FormatError::Truncated`], naming `what`.
-pub fn check_range(
-    source: &(impl ByteSource + ?Sized),
-    what: impl FnOnce() -> String,
-    offset: u64,
-    need: u64,
-) -> Result<(), FormatError> {
+pub fn check_range(source: &(impl ByteSource + ?Sized), what: impl FnOnce() -> String, offset: u64, need: u64) -> Result<(), FormatError> {
     let len = source.len();
     match offset.checked_add(need) {
         Some(end) if end <= len => Ok(()),
-        _ => Err(FormatError::Truncated {
-            what: what(),
-            offset,
-            need,
-            len,
-        }),
+        _ => Err(FormatError::Truncated { what: what(), offset, need, len }),
     }
 }
 
@@ -103,15 +86,9 @@ pub fn check_range(
 ///
 /// # Errors
 /// As [`check_range`] and [`ByteSource::read_at`].
-pub fn read_range(
-    source: &(impl ByteSource + ?Sized),
-    what: impl Fn() -> String,
-    offset: u64,
-    need: u64,
-) -> Result<Vec<u8>, FormatError> {
+pub fn read_range(source: &(impl ByteSource + ?Sized), what: impl Fn() -> String, offset: u64, need: u64) -> Result<Vec<u8>, FormatError> {
     check_range(source, &what, offset, need)?;
-    let need = usize::try_from(need)
-        .map_err(|_| FormatError::invalid(what(), "larger than this machine's address space"))?;
+    let need = usize::try_from(need).map_err(|_| FormatError::invalid(what(), "larger than this machine's address space"))?;
     let mut bytes = vec![0; need];
     source.read_at(offset, &mut bytes)?;
     Ok(bytes)
@@ -132,9 +109,6 @@ mod tests {
             assert!(read_range(&shared, || "x".into(), offset, 2).is_err());
         }
         assert!(read_range(&shared, || "x".into(), 1, u64::MAX).is_err());
-        assert_eq!(
-            read_range(&&vec![9u8; 3], || "x".into(), 3, 0).unwrap(),
-            Vec::<u8>::new()
-        );
+        assert_eq!(read_range(&&vec![9u8; 3], || "x".into(), 3, 0).unwrap(), Vec::<u8>::new());
     }
 }

@@ -48,14 +48,9 @@ pub trait WeightSource {
     /// Also [`FormatError::Invalid`] for another shape.
     fn read_shaped(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, FormatError> {
         let what = || format!("tensor {}", show(name));
-        let info = self
-            .info(name)
-            .ok_or_else(|| FormatError::missing(what()))?;
+        let info = self.info(name).ok_or_else(|| FormatError::missing(what()))?;
         if info.shape != shape {
-            return Err(FormatError::invalid(
-                what(),
-                format!("has shape {:?}, but the model needs {shape:?}", info.shape),
-            ));
+            return Err(FormatError::invalid(what(), format!("has shape {:?}, but the model needs {shape:?}", info.shape)));
         }
         self.read_f32(name)
     }
@@ -72,11 +67,7 @@ pub fn check_finite(name: &str, values: &[f32]) -> Result<(), FormatError> {
         return Ok(());
     }
     match values.iter().enumerate().find(|(_, v)| !v.is_finite()) {
-        Some((index, value)) => Err(FormatError::NonFinite {
-            tensor: show(name),
-            index,
-            value: value.to_string(),
-        }),
+        Some((index, value)) => Err(FormatError::NonFinite { tensor: show(name), index, value: value.to_string() }),
         None => Ok(()),
     }
 }
@@ -98,20 +89,14 @@ impl ShardIndex {
             weight_map: BTreeMap<String, String>,
         }
         FormatError::check_limit(|| "shard index length".into(), json.len() as u64, MAX_INDEX)?;
-        let file: File = serde_json::from_slice(json)
-            .map_err(|e| FormatError::invalid("shard index", e.to_string()))?;
-        let index = Self {
-            weight_map: file.weight_map,
-        };
+        let file: File = serde_json::from_slice(json).map_err(|e| FormatError::invalid("shard index", e.to_string()))?;
+        let index = Self { weight_map: file.weight_map };
         let files = index.files();
         FormatError::check_limit(|| "number of shards".into(), files.len() as u64, MAX_SHARDS)?;
         for name in files {
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
             if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-                return Err(FormatError::invalid(
-                    "shard index",
-                    format!("{} is not a plain file name", show(&name)),
-                ));
+                return Err(FormatError::invalid("shard index", format!("{} is not a plain file name", show(&name))));
             }
         }
         Ok(index)
@@ -139,9 +124,7 @@ impl<W: WeightSource> Sharded<W> {
     /// [`FormatError::Missing`] when a shard or a tensor that the index names is not there.
     pub fn new(index: ShardIndex, shards: BTreeMap<String, W>) -> Result<Self, FormatError> {
         for (name, file) in &index.weight_map {
-            let shard = shards
-                .get(file)
-                .ok_or_else(|| FormatError::missing(format!("shard {}", show(file))))?;
+            let shard = shards.get(file).ok_or_else(|| FormatError::missing(format!("shard {}", show(file))))?;
             if shard.info(name).is_none() {
                 let what = format!("tensor {} in shard {}", show(name), show(file));
                 return Err(FormatError::missing(what));
@@ -165,9 +148,7 @@ impl<W: WeightSource> WeightSource for Sharded<W> {
     }
 
     fn read_f32(&self, name: &str) -> Result<Vec<f32>, FormatError> {
-        self.shard(name)
-            .ok_or_else(|| FormatError::missing(format!("tensor {}", show(name))))?
-            .read_f32(name)
+        self.shard(name).ok_or_else(|| FormatError::missing(format!("tensor {}", show(name))))?.read_f32(name)
     }
 
     /// Metadata of all shards; of a key in several, the first shard's value.

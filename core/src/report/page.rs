@@ -162,8 +162,8 @@ fn source_hash(text: &str) -> String {
     for chunk in Sha256::digest(text.as_bytes()).chunks(3) {
         let bits = chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
         for place in 0..4 {
-            let digit = (bits >> (18 - 6 * place)) & 63;
-            out.push(if place > chunk.len() { '=' } else { char::from(DIGITS[digit as usize]) });
+            let digit = DIGITS.get(((bits >> (18 - 6 * place)) & 63) as usize);
+            out.push(digit.filter(|_| place <= chunk.len()).map_or('=', |digit| char::from(*digit)));
         }
     }
     out

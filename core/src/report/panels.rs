@@ -188,6 +188,10 @@ fn series_numbers(body: &Series) -> Markup {
     tables::numbers("The values that are drawn", &columns, &rows, total)
 }
 
+fn missing() -> Markup {
+    html! { span.missing aria-label="not measured" { "–" } }
+}
+
 fn bar_numbers(body: &Bars) -> Markup {
     let columns: Vec<Markup> =
         std::iter::once(html! { "Category" }).chain(body.groups.iter().map(|group| html! { (shown(&group.name, 60)) })).collect();
@@ -197,10 +201,10 @@ fn bar_numbers(body: &Bars) -> Markup {
         .enumerate()
         .take(LISTED_VALUES)
         .map(|(row, name)| {
-            let values = body.groups.iter().map(|group| match group.values.get(row).copied().flatten() {
-                Some(value) => html! { (brief(value)) },
-                None => html! { span.missing aria-label="not measured" { "–" } },
-            });
+            let values = body
+                .groups
+                .iter()
+                .map(|group| group.values.get(row).copied().flatten().map_or_else(missing, |value| html! { (brief(value)) }));
             std::iter::once(html! { (shown(name, CELL)) }).chain(values).collect()
         })
         .collect();

@@ -108,6 +108,18 @@ pub(super) fn is_hidden(c: char) -> bool {
         || u32::from(c) & 0xfffe == 0xfffe
 }
 
+/// As [`label`], shortened further until it fits a width in user units.
+pub(super) fn fit(text: &str, most: usize, room: f64, font_size: f64) -> String {
+    let mut limit = most;
+    loop {
+        let words = label(text, limit);
+        if limit <= 4 || width(&words, font_size) <= room {
+            return words;
+        }
+        limit -= 1;
+    }
+}
+
 /// Rough width of a text in a figure, in user units, at a font size: wide scripts and emoji count double.
 pub(super) fn width(text: &str, font_size: f64) -> f64 {
     let ems: f64 = text

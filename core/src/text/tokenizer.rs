@@ -14,6 +14,8 @@ mod json;
 #[path = "tokenizer_parts.rs"]
 mod parts;
 
+use std::fmt::Write as _;
+
 use crate::formats::{
     error::{FormatError, show},
     gguf::{Array, Gguf, Value},
@@ -41,7 +43,7 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Reads a `tokenizer.json`: byte-level BPE (GPT-2, Llama 3, Qwen2, SmolLM2) or WordPiece (BERT).
+    /// Reads a `tokenizer.json`: byte-level BPE (GPT-2, Llama 3, Qwen2, SmolLM2) or `WordPiece` (BERT).
     /// Padding, truncation and the post-processor are left out: they would add tokens.
     ///
     /// # Errors
@@ -57,39 +59,22 @@ impl Tokenizer {
     /// [`FormatError::Unsupported`] for another model or pre-tokenizer, [`FormatError::Missing`] and
     /// [`FormatError::Invalid`] for metadata that is absent or contradicts itself.
     pub fn from_gguf<S: ByteSource>(file: &Gguf<S>) -> Result<Self, FormatError> {
-        let get = |key: &str| {
-            file.entries()
-                .get(key)
-                .ok_or_else(|| FormatError::missing(format!("metadata {}", show(key))))
-        };
-        let wrong = |key: &str, expected: &str| {
-            FormatError::invalid(format!("metadata {}", show(key)), format!("is not {expected}"))
-        };
+        let get = |key: &str| file.entries().get(key).ok_or_else(|| FormatError::missing(format!("metadata {}", show(key))));
+        let wrong = |key: &str, expected: &str| FormatError::invalid(format!("metadata {}", show(key)), format!("is not {expected}"));
         let model_key = "tokenizer.ggml.model";
         let model = get(model_key)?.as_str().ok_or_else(|| wrong(model_key, "a string"))?;
         if model != "gpt2" {
-            return Err(FormatError::Unsupported {
-                what: model_key.into(),
-                found: show(model),
-                supported: "gpt2 (byte-level BPE)".into(),
-            });
+            return Err(FormatError::Unsupported { what: model_key.into(), found: show(model), supported: "gpt2 (byte-level BPE)".into() });
         }
         let pre_key = "tokenizer.ggml.pre";
         let pre = get(pre_key)?.as_str().ok_or_else(|| wrong(pre_key, "a string"))?;
         let pre = PreSplit::from_gguf_name(pre)?;
 
         let tokens_key = "tokenizer.ggml.tokens";
-        let tokens = get(tokens_key)?
-            .as_strings()
-            .ok_or_else(|| wrong(tokens_key, "an array of strings"))?;
+        let tokens = get(tokens_key)?.as_strings().ok_or_else(|| wrong(tokens_key, "an array of strings"))?;
         let merges_key = "tokenizer.ggml.merges";
-        let merges = get(merges_key)?
-            .as_strings()
-            .ok_or_else(|| wrong(merges_key, "an array of strings"))?;
-        let mut bpe = Bpe {
-            ignore_merges: pre == PreSplit::Llama3,
-            ..Bpe::default()
-        };
+        let merges = get(merges_key)?.as_strings().ok_or_else(|| wrong(merges_key, "an array of strings"))?;
+        let mut bpe = Bpe { ignore_merges: pre == PreSplit::Llama3, ..Bpe::default() };
         for (token, id) in tokens.iter().zip(0..) {
             bpe.vocab.insert(token.clone(), id)?;
         }
@@ -98,21 +83,13 @@ impl Tokenizer {
         }
         let added = match file.entries().get("tokenizer.ggml.token_type") {
             None => Vec::new(),
-            Some(Value::Array(Array::I32(types))) if types.len() == tokens.len() => {
-                added_tokens(tokens, types)
-            }
+            Some(Value::Array(Array::I32(types))) if types.len() == tokens.len() => added_tokens(tokens, types),
             Some(_) => {
-                return Err(wrong(
-                    "tokenizer.ggml.token_type",
-                    "an array of one i32 per token",
-                ));
+                return Err(wrong("tokenizer.ggml.token_type", "an array of one i32 per token"));
             }
         };
         let inner = parts::byte_level_bpe(bpe, pre, &added)?;
-        Ok(Self {
-            inner,
-            byte_level: true,
-        })
+        Ok(Self { inner, byte_level: true })
     }
 
     /// Token ids of `text`. Nothing is added (no begin, end or class token); the name of a special token
@@ -123,10 +100,7 @@ impl Tokenizer {
     /// cannot be split.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, FormatError> {
         FormatError::check_limit(|| "text length".into(), text.len() as u64, MAX_TEXT)?;
-        let encoding = self
-            .inner
-            .encode_fast(text, false)
-            .map_err(|e| FormatError::invalid("text", e.to_string()))?;
+        let encoding = self.inner.encode_fast(text, false).map_err(|e| FormatError::invalid("text", e.to_string()))?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -135,11 +109,8 @@ impl Tokenizer {
     #[must_use]
     pub fn decode(&self, ids: &[u32]) -> String {
         let known = |id: &u32| self.inner.id_to_token(*id).is_some();
-        let pieces = ids.split(|id| !known(id)).map(|run| {
-            self.inner
-                .decode(run, false)
-                .unwrap_or_else(|_| char::REPLACEMENT_CHARACTER.into())
-        });
+        let pieces =
+            ids.split(|id| !known(id)).map(|run| self.inner.decode(run, false).unwrap_or_else(|_| char::REPLACEMENT_CHARACTER.into()));
         pieces.collect::<Vec<_>>().join("\u{fffd}")
     }
 
@@ -161,7 +132,7 @@ impl Tokenizer {
         for chunk in bytes.utf8_chunks() {
             text.push_str(chunk.valid());
             for byte in chunk.invalid() {
-                text.push_str(&format!("<0x{byte:02X}>"));
+                let _ = write!(text, "<0x{byte:02X}>");
             }
         }
         text
@@ -213,3 +184,7 @@ fn added_tokens(tokens: &[String], types: &[i32]) -> Vec<Added> {
         })
         .collect()
 }
+
+#[cfg(test)]
+#[path = "tokenizer_tests.rs"]
+mod tests;

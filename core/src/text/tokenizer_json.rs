@@ -8,10 +8,7 @@ use tokenizers::{
     DecoderWrapper, ModelWrapper, NormalizerWrapper, PreTokenizerWrapper,
     decoders::wordpiece::WordPiece as WordPieceDecoder,
     models::{bpe, wordpiece::WordPiece},
-    normalizers::{
-        BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, Sequence as NormalizerSequence,
-        StripAccents,
-    },
+    normalizers::{BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, Sequence as NormalizerSequence, StripAccents},
     pre_tokenizers::{
         bert::BertPreTokenizer,
         byte_level::ByteLevel,
@@ -97,15 +94,12 @@ struct Merges(Vec<(String, String)>);
 pub(super) fn load(json: &[u8]) -> Result<Tokenizer, FormatError> {
     let length = json.len() as u64;
     FormatError::check_limit(|| "tokenizer.json length".into(), length, MAX_JSON)?;
-    let file: File = serde_json::from_slice(json)
-        .map_err(|e| FormatError::invalid("tokenizer.json", e.to_string()))?;
+    let file: File = serde_json::from_slice(json).map_err(|e| FormatError::invalid("tokenizer.json", e.to_string()))?;
     let normalizer = file.normalizer.as_ref().map(normalizer).transpose()?;
     let pre = file.pre_tokenizer.as_ref().map(pre_tokenizer).transpose()?;
     let (decoder, byte_level) = decoder(file.decoder.as_ref())?;
     let mut inner = tokenizers::Tokenizer::new(file.model.build()?);
-    inner
-        .with_normalizer(normalizer)
-        .map_err(|e| FormatError::invalid("normalizer", e.to_string()))?;
+    inner.with_normalizer(normalizer).map_err(|e| FormatError::invalid("normalizer", e.to_string()))?;
     inner.with_pre_tokenizer(pre);
     inner.with_decoder(Some(decoder));
     parts::add_tokens(&mut inner, &file.added_tokens)?;
@@ -127,8 +121,8 @@ impl Model {
             "BPE" => {
                 let refused = [
                     ("dropout", self.dropout.is_some_and(|p| p != 0.0)),
-                    ("continuing_subword_prefix", filled(&self.continuing_subword_prefix)),
-                    ("end_of_word_suffix", filled(&self.end_of_word_suffix)),
+                    ("continuing_subword_prefix", filled(self.continuing_subword_prefix.as_ref())),
+                    ("end_of_word_suffix", filled(self.end_of_word_suffix.as_ref())),
                     ("byte_fallback", self.byte_fallback == Some(true)),
                 ];
                 if let Some((name, _)) = refused.into_iter().find(|&(_, set)| set) {
@@ -140,11 +134,7 @@ impl Model {
                     return Err(FormatError::missing(format!("token {}", show(unknown))));
                 }
                 let merges = self.merges.ok_or_else(|| FormatError::missing("merges"))?;
-                let bpe = Bpe {
-                    vocab,
-                    merges: merges.0,
-                    ignore_merges: self.ignore_merges.unwrap_or(false),
-                };
+                let bpe = Bpe { vocab, merges: merges.0, ignore_merges: self.ignore_merges.unwrap_or(false) };
                 let mut model = bpe.build()?;
                 model.unk_token = self.unk_token;
                 Ok(ModelWrapper::BPE(model))
@@ -158,11 +148,7 @@ impl Model {
                 // Matching a word takes quadratic time in its length.
                 FormatError::check_limit(|| "max_input_chars_per_word".into(), longest, 1000)?;
                 let prefix = self.continuing_subword_prefix.unwrap_or_else(|| "##".into());
-                FormatError::check_limit(
-                    || "length of continuing_subword_prefix".into(),
-                    prefix.len() as u64,
-                    64,
-                )?;
+                FormatError::check_limit(|| "length of continuing_subword_prefix".into(), prefix.len() as u64, 64)?;
                 let vocab: bpe::Vocab = vocab.into_pairs().collect();
                 let model = WordPiece::builder()
                     .vocab(vocab)
@@ -180,8 +166,8 @@ impl Model {
 
 const MODELS: &str = "BPE and WordPiece";
 
-fn filled(text: &Option<String>) -> bool {
-    text.as_ref().is_some_and(|text| !text.is_empty())
+fn filled(text: Option<&String>) -> bool {
+    text.is_some_and(|text| !text.is_empty())
 }
 
 /// The steps of a sequence, which may not hold sequences, or the part itself.
@@ -190,11 +176,7 @@ fn steps<'a>(part: &'a Part, what: &str) -> Result<Vec<&'a Part>, FormatError> {
         return Ok(vec![part]);
     }
     let steps = part.steps.as_deref().unwrap_or_default();
-    FormatError::check_limit(
-        || format!("number of {what}s"),
-        steps.len() as u64,
-        MAX_STEPS as u64,
-    )?;
+    FormatError::check_limit(|| format!("number of {what}s"), steps.len() as u64, MAX_STEPS as u64)?;
     if steps.iter().any(|step| step.kind == "Sequence") {
         return Err(unsupported(what, "a sequence inside a sequence", "one level"));
     }
@@ -218,11 +200,7 @@ fn normalizer(part: &Part) -> Result<NormalizerWrapper, FormatError> {
             )
             .into(),
             other => {
-                return Err(unsupported(
-                    "normalizer",
-                    &show(other),
-                    "NFC, NFD, NFKC, NFKD, Lowercase, StripAccents and BertNormalizer",
-                ));
+                return Err(unsupported("normalizer", &show(other), "NFC, NFD, NFKC, NFKD, Lowercase, StripAccents and BertNormalizer"));
             }
         })
     };
@@ -234,12 +212,7 @@ fn normalizer(part: &Part) -> Result<NormalizerWrapper, FormatError> {
 fn pre_tokenizer(part: &Part) -> Result<PreTokenizerWrapper, FormatError> {
     let one = |part: &Part| -> Result<PreTokenizerWrapper, FormatError> {
         Ok(match part.kind.as_str() {
-            "ByteLevel" => ByteLevel::new(
-                part.add_prefix_space.unwrap_or(true),
-                true,
-                part.use_regex.unwrap_or(true),
-            )
-            .into(),
+            "ByteLevel" => ByteLevel::new(part.add_prefix_space.unwrap_or(true), true, part.use_regex.unwrap_or(true)).into(),
             "Digits" => Digits::new(part.individual_digits.unwrap_or(false)).into(),
             "BertPreTokenizer" => BertPreTokenizer.into(),
             "Whitespace" => Whitespace {}.into(),
@@ -265,16 +238,10 @@ fn known_split(part: &Part) -> Result<tokenizers::pre_tokenizers::split::Split, 
         return Err(unsupported("split behavior", "another one", "Isolated, not inverted"));
     }
     match &part.pattern {
-        Some(Pattern::Regex(pattern))
-            if [parts::GPT2, parts::LLAMA3, parts::QWEN2].contains(&pattern.as_str()) =>
-        {
-            parts::split(pattern)
+        Some(Pattern::Regex(pattern)) if [parts::GPT2, parts::LLAMA3, parts::QWEN2].contains(&pattern.as_str()) => parts::split(pattern),
+        Some(Pattern::Regex(other) | Pattern::String(other)) => {
+            Err(unsupported("split pattern", &show(other), "the patterns of GPT-2, Llama 3 and Qwen2"))
         }
-        Some(Pattern::Regex(other) | Pattern::String(other)) => Err(unsupported(
-            "split pattern",
-            &show(other),
-            "the patterns of GPT-2, Llama 3 and Qwen2",
-        )),
         None => Err(FormatError::missing("pattern of a Split pre_tokenizer")),
     }
 }
@@ -297,11 +264,7 @@ fn decoder(part: Option<&Part>) -> Result<(DecoderWrapper, bool), FormatError> {
 }
 
 fn unsupported(what: &str, found: &str, supported: &str) -> FormatError {
-    FormatError::Unsupported {
-        what: what.into(),
-        found: found.into(),
-        supported: supported.into(),
-    }
+    FormatError::Unsupported { what: what.into(), found: found.into(), supported: supported.into() }
 }
 
 impl<'de> Deserialize<'de> for VocabOrPieces {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use tokenizers::{
-    AddedToken, ModelWrapper, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer,
+    AddedToken, ModelWrapper, NormalizedString, Normalizer, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer,
     models::bpe::{self, BPE},
     pre_tokenizers::{
         byte_level::ByteLevel,
@@ -29,16 +29,10 @@ impl Vocab {
     pub(super) fn insert(&mut self, token: String, id: u32) -> Result<(), FormatError> {
         check_token(&token, id)?;
         if self.ids.contains_key(&token) {
-            return Err(FormatError::Duplicate {
-                what: "token",
-                name: show(&token),
-            });
+            return Err(FormatError::Duplicate { what: "token", name: show(&token) });
         }
         if !self.used.insert(id) {
-            return Err(FormatError::Duplicate {
-                what: "token id",
-                name: id.to_string(),
-            });
+            return Err(FormatError::Duplicate { what: "token id", name: id.to_string() });
         }
         self.ids.insert(token, id);
         Ok(())
@@ -56,16 +50,8 @@ impl Vocab {
 /// Length and id of one token.
 fn check_token(token: &str, id: u32) -> Result<(), FormatError> {
     let length = token.len() as u64;
-    FormatError::check_limit(
-        || format!("length of token {}", show(token)),
-        length,
-        MAX_TOKEN_BYTES,
-    )?;
-    FormatError::check_limit(
-        || format!("id of token {}", show(token)),
-        u64::from(id) + 1,
-        MAX_TOKENS,
-    )
+    FormatError::check_limit(|| format!("length of token {}", show(token)), length, MAX_TOKEN_BYTES)?;
+    FormatError::check_limit(|| format!("id of token {}", show(token)), u64::from(id) + 1, MAX_TOKENS)
 }
 
 /// A BPE model before it is checked as a whole.
@@ -90,10 +76,7 @@ impl Bpe {
             joined.push_str(right);
             for token in [left, right, &joined] {
                 if !self.vocab.contains(token) {
-                    return Err(FormatError::invalid(
-                        format!("merge {rank}"),
-                        format!("{} is not in the vocabulary", show(token)),
-                    ));
+                    return Err(FormatError::invalid(format!("merge {rank}"), format!("{} is not in the vocabulary", show(token))));
                 }
             }
         }
@@ -137,12 +120,13 @@ pub(super) enum PreSplit {
 }
 
 /// Llama 3's split pattern.
-pub(super) const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+pub(super) const LLAMA3: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 /// Qwen2's split pattern.
-pub(super) const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+pub(super) const QWEN2: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 /// GPT-2's split pattern, for files that spell it out.
-pub(super) const GPT2: &str =
-    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+pub(super) const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
 impl PreSplit {
     /// By the name in `tokenizer.ggml.pre`.
@@ -169,8 +153,7 @@ impl PreSplit {
             Self::DigitsThenGpt2 => Sequence::new(vec![Digits::new(true).into(), gpt2.into()]).into(),
             Self::Llama3 | Self::Qwen2 => {
                 let pattern = if self == Self::Llama3 { LLAMA3 } else { QWEN2 };
-                Sequence::new(vec![split(pattern)?.into(), ByteLevel::new(false, true, false).into()])
-                    .into()
+                Sequence::new(vec![split(pattern)?.into(), ByteLevel::new(false, true, false).into()]).into()
             }
         })
     }
@@ -179,16 +162,11 @@ impl PreSplit {
 /// A pre-tokenizer that isolates the matches of one of the known patterns.
 pub(super) fn split(pattern: &str) -> Result<Split, FormatError> {
     let pattern = SplitPattern::Regex(pattern.to_owned());
-    Split::new(pattern, SplitDelimiterBehavior::Isolated, false)
-        .map_err(|e| FormatError::invalid("split pattern", e.to_string()))
+    Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(|e| FormatError::invalid("split pattern", e.to_string()))
 }
 
 /// Byte-level BPE as a whole.
-pub(super) fn byte_level_bpe(
-    bpe: Bpe,
-    pre: PreSplit,
-    added: &[Added],
-) -> Result<Tokenizer, FormatError> {
+pub(super) fn byte_level_bpe(bpe: Bpe, pre: PreSplit, added: &[Added]) -> Result<Tokenizer, FormatError> {
     let mut tokenizer = Tokenizer::new(ModelWrapper::BPE(bpe.build()?));
     tokenizer.with_pre_tokenizer(Some(pre.build()?));
     tokenizer.with_decoder(Some(ByteLevel::new(false, true, true)));
@@ -208,11 +186,21 @@ pub(super) fn add_tokens(tokenizer: &mut Tokenizer, added: &[Added]) -> Result<(
         if token.content.is_empty() {
             return Err(FormatError::invalid("added token", "is empty"));
         }
+        // A pattern that is empty after normalisation would match everywhere.
+        if token.normalized
+            && let Some(normalizer) = tokenizer.get_normalizer()
+        {
+            let mut text = NormalizedString::from(token.content.as_str());
+            let normalized = normalizer.normalize(&mut text);
+            if normalized.is_err() || text.get().is_empty() {
+                return Err(FormatError::invalid(
+                    format!("added token {}", show(&token.content)),
+                    "nothing is left of it after normalisation",
+                ));
+            }
+        }
         if by_id.insert(token.id, token).is_some() || !names.insert(token.content.as_str()) {
-            return Err(FormatError::Duplicate {
-                what: "added token",
-                name: show(&token.content),
-            });
+            return Err(FormatError::Duplicate { what: "added token", name: show(&token.content) });
         }
     }
     let list: Vec<AddedToken> = by_id
@@ -225,9 +213,7 @@ pub(super) fn add_tokens(tokenizer: &mut Tokenizer, added: &[Added]) -> Result<(
                 .normalized(token.normalized)
         })
         .collect();
-    tokenizer
-        .add_tokens(list)
-        .map_err(|e| FormatError::invalid("added tokens", e.to_string()))?;
+    tokenizer.add_tokens(list).map_err(|e| FormatError::invalid("added tokens", e.to_string()))?;
     for token in added {
         let got = tokenizer.token_to_id(&token.content);
         if got != Some(token.id) {

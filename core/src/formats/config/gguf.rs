@@ -11,8 +11,7 @@ use super::{
         source::ByteSource,
         weights::WeightSource,
     },
-    Activation, Biases, Counts, Family, ModelDescription, NormKind, Positions, RopeStyle, epsilon,
-    rope, unsupported,
+    Activation, Biases, Counts, Family, ModelDescription, NormKind, Positions, RopeStyle, epsilon, rope, unsupported,
 };
 
 impl ModelDescription {
@@ -31,11 +30,7 @@ impl ModelDescription {
             "qwen2" => Family::Qwen2,
             "gpt2" => Family::Gpt2,
             other => {
-                return Err(unsupported(
-                    "general.architecture",
-                    show(other),
-                    "llama, qwen2 and gpt2",
-                ));
+                return Err(unsupported("general.architecture", show(other), "llama, qwen2 and gpt2"));
             }
         };
         Keys { file, architecture }.describe(family)
@@ -56,10 +51,7 @@ impl<S: ByteSource> Keys<'_, S> {
             return Err(unsupported("expert_count", "above 0", "dense models"));
         }
         let heads = self.need("attention.head_count")?;
-        let embedding = self
-            .file
-            .info("token_embd.weight")
-            .ok_or_else(|| FormatError::missing("tensor 'token_embd.weight'"))?;
+        let embedding = self.file.info("token_embd.weight").ok_or_else(|| FormatError::missing("tensor 'token_embd.weight'"))?;
         let rows = embedding.shape.first().copied().unwrap_or(0) as u64;
         let counts = Counts {
             layers: self.need("block_count")?,
@@ -75,10 +67,7 @@ impl<S: ByteSource> Keys<'_, S> {
         if embedding.shape != [counts.vocab_size, counts.d_model] {
             return Err(FormatError::invalid(
                 "tensor 'token_embd.weight'",
-                format!(
-                    "has shape {:?}, but the metadata asks for [{}, {}]",
-                    embedding.shape, counts.vocab_size, counts.d_model
-                ),
+                format!("has shape {:?}, but the metadata asks for [{}, {}]", embedding.shape, counts.vocab_size, counts.d_model),
             ));
         }
         for key in ["rope.dimension_count", "attention.value_length"] {
@@ -95,9 +84,7 @@ impl<S: ByteSource> Keys<'_, S> {
         } else {
             (NormKind::RmsNorm, "attention.layer_norm_rms_epsilon")
         };
-        let eps = self
-            .float(eps_key)?
-            .ok_or_else(|| FormatError::missing(self.name(eps_key)))?;
+        let eps = self.float(eps_key)?.ok_or_else(|| FormatError::missing(self.name(eps_key)))?;
         let positions = if is_gpt2 {
             Positions::Learned
         } else {
@@ -120,11 +107,7 @@ impl<S: ByteSource> Keys<'_, S> {
             max_positions: counts.max_positions,
             norm,
             norm_eps: epsilon(eps)?,
-            activation: if is_gpt2 {
-                Activation::GeluNew
-            } else {
-                Activation::Silu
-            },
+            activation: if is_gpt2 { Activation::GeluNew } else { Activation::Silu },
             gated_mlp: !is_gpt2,
             positions,
             tied_embeddings: self.file.info("output.weight").is_none(),
@@ -164,8 +147,7 @@ impl<S: ByteSource> Keys<'_, S> {
     }
 
     fn need(&self, key: &str) -> Result<u64, FormatError> {
-        self.number(key)?
-            .ok_or_else(|| FormatError::missing(self.name(key)))
+        self.number(key)?.ok_or_else(|| FormatError::missing(self.name(key)))
     }
 
     fn number(&self, key: &str) -> Result<Option<u64>, FormatError> {

@@ -7,8 +7,7 @@ use serde::Deserialize;
 
 use super::{
     super::error::{FormatError, show},
-    Activation, Biases, Counts, Family, ModelDescription, NormKind, Positions, RopeStyle, epsilon,
-    limits, rope, unsupported,
+    Activation, Biases, Counts, Family, ModelDescription, NormKind, Positions, RopeStyle, epsilon, limits, rope, unsupported,
 };
 
 /// The fields of interest of all families; whatever else the file holds is skipped.
@@ -64,17 +63,12 @@ impl ModelDescription {
     pub fn from_hf_config(json: &[u8]) -> Result<Self, FormatError> {
         let length = json.len() as u64;
         FormatError::check_limit(|| "config.json length".into(), length, limits::CONFIG_BYTES)?;
-        let file: File = serde_json::from_slice(json)
-            .map_err(|e| FormatError::invalid("config.json", e.to_string()))?;
+        let file: File = serde_json::from_slice(json).map_err(|e| FormatError::invalid("config.json", e.to_string()))?;
         match file.model_type.as_deref() {
             Some("gpt2") => file.gpt2(),
             Some("llama") => file.llama(Family::Llama),
             Some("qwen2") => file.llama(Family::Qwen2),
-            Some(other) => Err(unsupported(
-                "model_type",
-                show(other),
-                "gpt2, llama and qwen2",
-            )),
+            Some(other) => Err(unsupported("model_type", show(other), "gpt2, llama and qwen2")),
             None => Err(FormatError::missing("model_type in config.json")),
         }
     }
@@ -86,11 +80,7 @@ impl File {
             return Err(unsupported("scale_attn_weights", "false", "true"));
         }
         if self.scale_attn_by_inverse_layer_idx == Some(true) {
-            return Err(unsupported(
-                "scale_attn_by_inverse_layer_idx",
-                "true",
-                "false",
-            ));
+            return Err(unsupported("scale_attn_by_inverse_layer_idx", "true", "false"));
         }
         let width = need(self.n_embd, "n_embd")?;
         let heads = need(self.n_head, "n_head")?;
@@ -121,11 +111,7 @@ impl File {
             gated_mlp: false,
             positions: Positions::Learned,
             tied_embeddings: self.tie_word_embeddings.unwrap_or(true),
-            biases: Biases {
-                qkv: true,
-                attention_out: true,
-                mlp: true,
-            },
+            biases: Biases { qkv: true, attention_out: true, mlp: true },
         })
     }
 
@@ -156,16 +142,10 @@ impl File {
         let counts = counts.check()?;
         let attention_bias = self.attention_bias.unwrap_or(false);
         let biases = match family {
-            Family::Qwen2 => Biases {
-                qkv: true,
-                attention_out: false,
-                mlp: false,
-            },
-            Family::Llama | Family::Gpt2 => Biases {
-                qkv: attention_bias,
-                attention_out: attention_bias,
-                mlp: self.mlp_bias.unwrap_or(false),
-            },
+            Family::Qwen2 => Biases { qkv: true, attention_out: false, mlp: false },
+            Family::Llama | Family::Gpt2 => {
+                Biases { qkv: attention_bias, attention_out: attention_bias, mlp: self.mlp_bias.unwrap_or(false) }
+            }
         };
         Ok(ModelDescription {
             family,
@@ -198,10 +178,7 @@ impl File {
                 }
             }
         }
-        let nested = settings
-            .into_iter()
-            .flatten()
-            .find_map(|settings| settings.rope_theta);
+        let nested = settings.into_iter().flatten().find_map(|settings| settings.rope_theta);
         Ok(self.rope_theta.or(nested).unwrap_or(10_000.0))
     }
 }
@@ -217,11 +194,7 @@ fn activation(name: &str) -> Result<Activation, FormatError> {
         "silu" | "swish" => Activation::Silu,
         "relu" => Activation::Relu,
         other => {
-            return Err(unsupported(
-                "activation",
-                show(other),
-                "gelu_new, gelu, silu and relu",
-            ));
+            return Err(unsupported("activation", show(other), "gelu_new, gelu, silu and relu"));
         }
     })
 }

@@ -33,7 +33,7 @@ pub mod limits {
 pub enum Family {
     /// GPT-2: learned positions, layer norms, fused q/k/v with biases.
     Gpt2,
-    /// Llama and models of its shape: RoPE, RMS norms, gated feed-forward.
+    /// Llama and models of its shape: rotary positions, RMS norms, gated feed-forward.
     Llama,
     /// Qwen2: Llama's shape with biases on q, k and v.
     Qwen2,
@@ -96,7 +96,7 @@ pub struct Biases {
 }
 
 /// All a loader needs to know about a decoder-only transformer. Every count is at least 1 and within
-/// [`limits`]; `n_kv_heads` divides `n_heads`; with RoPE `d_head` is even.
+/// [`limits`]; `n_kv_heads` divides `n_heads`; with rotary positions `d_head` is even.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelDescription {
     /// Family, for the tensor names.
@@ -166,17 +166,13 @@ impl Counts {
         let n_heads = count("number of heads", self.heads, limits::HEADS)?;
         let n_kv_heads = count("number of key/value heads", self.kv_heads, limits::HEADS)?;
         if n_heads % n_kv_heads != 0 {
-            return bad(format!(
-                "{n_heads} heads are not a multiple of {n_kv_heads} key/value heads"
-            ));
+            return bad(format!("{n_heads} heads are not a multiple of {n_kv_heads} key/value heads"));
         }
         let d_head = match self.head {
             Some(head) => count("head width", head, limits::WIDTH)?,
             None if d_model % n_heads == 0 => d_model / n_heads,
             None => {
-                return bad(format!(
-                    "width {d_model} is not a multiple of {n_heads} heads"
-                ));
+                return bad(format!("width {d_model} is not a multiple of {n_heads} heads"));
             }
         };
         let all_heads = n_heads as u64 * d_head as u64;
@@ -213,13 +209,13 @@ fn epsilon(value: f64) -> Result<f64, FormatError> {
     Err(FormatError::invalid("norm epsilon", reason))
 }
 
-/// RoPE of the given base over whole heads.
+/// Rotation of the given base over whole heads.
 fn rope(base: f64, style: RopeStyle, d_head: usize) -> Result<Positions, FormatError> {
     if !(base.is_finite() && base >= 1.0) {
         let reason = format!("{base} is not a finite number from 1 on");
         return Err(FormatError::invalid("rope base", reason));
     }
-    if d_head % 2 != 0 {
+    if !d_head.is_multiple_of(2) {
         let reason = format!("is {d_head}, but rotation needs an even number");
         return Err(FormatError::invalid("head width", reason));
     }
@@ -227,9 +223,5 @@ fn rope(base: f64, style: RopeStyle, d_head: usize) -> Result<Positions, FormatE
 }
 
 fn unsupported(what: &str, found: impl Into<String>, supported: &str) -> FormatError {
-    FormatError::Unsupported {
-        what: what.into(),
-        found: found.into(),
-        supported: supported.into(),
-    }
+    FormatError::Unsupported { what: what.into(), found: found.into(), supported: supported.into() }
 }

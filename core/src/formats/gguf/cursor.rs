@@ -18,12 +18,7 @@ pub(super) struct Cursor<'a, S: ?Sized> {
 
 impl<'a, S: ByteSource + ?Sized> Cursor<'a, S> {
     pub(super) fn new(source: &'a S) -> Self {
-        Self {
-            source,
-            window: Vec::new(),
-            window_start: 0,
-            position: 0,
-        }
+        Self { source, window: Vec::new(), window_start: 0, position: 0 }
     }
 
     /// Offset of the next byte.
@@ -37,42 +32,25 @@ impl<'a, S: ByteSource + ?Sized> Cursor<'a, S> {
     }
 
     /// Checks that `count` items of at least `min_bytes` each still fit in the file.
-    pub(super) fn check_count(
-        &self,
-        what: impl FnOnce() -> String,
-        count: u64,
-        min_bytes: u64,
-    ) -> Result<usize, FormatError> {
+    pub(super) fn check_count(&self, what: impl FnOnce() -> String, count: u64, min_bytes: u64) -> Result<usize, FormatError> {
         let most = self.remaining() / min_bytes.max(1);
         if count > most {
-            return Err(FormatError::invalid(
-                what(),
-                format!("says {count} entries, but the rest of the file has room for {most}"),
-            ));
+            return Err(FormatError::invalid(what(), format!("says {count} entries, but the rest of the file has room for {most}")));
         }
-        usize::try_from(count)
-            .map_err(|_| FormatError::invalid("count", "larger than this machine's address space"))
+        usize::try_from(count).map_err(|_| FormatError::invalid("count", "larger than this machine's address space"))
     }
 
     /// The next `len` bytes. The range is checked before memory is taken.
-    pub(super) fn bytes(
-        &mut self,
-        what: impl Fn() -> String,
-        len: u64,
-    ) -> Result<Vec<u8>, FormatError> {
+    pub(super) fn bytes(&mut self, what: impl Fn() -> String, len: u64) -> Result<Vec<u8>, FormatError> {
         check_range(self.source, &what, self.position, len)?;
-        let len = usize::try_from(len)
-            .map_err(|_| FormatError::invalid(what(), "larger than this machine's address space"))?;
+        let len = usize::try_from(len).map_err(|_| FormatError::invalid(what(), "larger than this machine's address space"))?;
         let mut out = vec![0; len];
         self.fill(&mut out)?;
         Ok(out)
     }
 
     /// The next `N` bytes.
-    pub(super) fn array<const N: usize>(
-        &mut self,
-        what: impl Fn() -> String,
-    ) -> Result<[u8; N], FormatError> {
+    pub(super) fn array<const N: usize>(&mut self, what: impl Fn() -> String) -> Result<[u8; N], FormatError> {
         check_range(self.source, &what, self.position, N as u64)?;
         let mut out = [0; N];
         self.fill(&mut out)?;
@@ -88,23 +66,12 @@ impl<'a, S: ByteSource + ?Sized> Cursor<'a, S> {
     }
 
     /// A string: length as `u64`, then UTF-8 of at most `max` bytes.
-    pub(super) fn string(
-        &mut self,
-        what: impl Fn() -> String,
-        max: u64,
-    ) -> Result<String, FormatError> {
+    pub(super) fn string(&mut self, what: impl Fn() -> String, max: u64) -> Result<String, FormatError> {
         let len = self.u64(&what)?;
         FormatError::check_limit(|| format!("length of {}", what()), len, max)?;
         let bytes = self.bytes(&what, len)?;
-        String::from_utf8(bytes).map_err(|e| {
-            FormatError::invalid(
-                what(),
-                format!(
-                    "not UTF-8 (byte {} of a string of {len})",
-                    e.utf8_error().valid_up_to()
-                ),
-            )
-        })
+        String::from_utf8(bytes)
+            .map_err(|e| FormatError::invalid(what(), format!("not UTF-8 (byte {} of a string of {len})", e.utf8_error().valid_up_to())))
     }
 
     /// Fills `out` from the window; the caller has checked the range.

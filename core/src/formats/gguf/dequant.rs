@@ -38,30 +38,18 @@ pub(super) fn kernel(ty: GgmlType) -> Option<Kernel> {
 /// lengths do not fit each other.
 pub fn dequantize(ty: GgmlType, bytes: &[u8], out: &mut [f32]) -> Result<(), FormatError> {
     let Some(run) = kernel(ty) else {
-        return Err(FormatError::UnsupportedType {
-            tensor: "(block data)".into(),
-            dtype: ty.name().into(),
-        });
+        return Err(FormatError::UnsupportedType { tensor: "(block data)".into(), dtype: ty.name().into() });
     };
     let n_blocks = bytes.len() / ty.block_bytes();
-    if n_blocks * ty.block_bytes() != bytes.len()
-        || n_blocks.checked_mul(ty.block_values()) != Some(out.len())
-    {
-        return Err(FormatError::invalid(
-            format!("{} data", ty.name()),
-            format!("{} bytes do not hold {} values", bytes.len(), out.len()),
-        ));
+    if n_blocks * ty.block_bytes() != bytes.len() || n_blocks.checked_mul(ty.block_values()) != Some(out.len()) {
+        return Err(FormatError::invalid(format!("{} data", ty.name()), format!("{} bytes do not hold {} values", bytes.len(), out.len())));
     }
     run(bytes, out);
     Ok(())
 }
 
 /// Walks blocks of `B` bytes and `V` values together.
-fn blocks<const B: usize, const V: usize>(
-    bytes: &[u8],
-    out: &mut [f32],
-    one: impl Fn(&[u8; B], &mut [f32; V]),
-) {
+fn blocks<const B: usize, const V: usize>(bytes: &[u8], out: &mut [f32], one: impl Fn(&[u8; B], &mut [f32; V])) {
     let (blocks, _) = bytes.as_chunks::<B>();
     let (rows, _) = out.as_chunks_mut::<V>();
     for (block, row) in blocks.iter().zip(rows) {

@@ -1,7 +1,7 @@
 //! The "K" types: blocks of 256 values, cut into groups with their own small scales.
 //!
-//! A block has one or two half floats and, per group, a 6-bit (or 8-bit) integer scale. Q4_K and Q5_K
-//! have 8 groups of 32 with `d * scale * q - dmin * min`; Q6_K has 16 groups of 16 with
+//! A block has one or two half floats and, per group, a 6-bit (or 8-bit) integer scale. `Q4_K` and `Q5_K`
+//! have 8 groups of 32 with `d * scale * q - dmin * min`; `Q6_K` has 16 groups of 16 with
 //! `d * scale * (q - 32)`. Packing and order of operations follow `ggml-quants.c`.
 
 use super::dequant::half_at;
@@ -21,15 +21,12 @@ fn scales_and_mins(packed: &[u8; 12]) -> ([u8; 8], [u8; 8]) {
     (scales, mins)
 }
 
-/// Reads the head of a Q4_K or Q5_K block: per group the scale and the offset to subtract.
+/// Reads the head of a `Q4_K` or `Q5_K` block: per group the scale and the offset to subtract.
 fn groups<const B: usize>(block: &[u8; B]) -> ([f32; 8], [f32; 8]) {
     let (d, d_min) = (half_at(block, 0), half_at(block, 2));
     let packed = std::array::from_fn(|i| block[4 + i]);
     let (scales, mins) = scales_and_mins(&packed);
-    (
-        scales.map(|scale| d * f32::from(scale)),
-        mins.map(|min| d_min * f32::from(min)),
-    )
+    (scales.map(|scale| d * f32::from(scale)), mins.map(|min| d_min * f32::from(min)))
 }
 
 /// `d, dmin: f16, scales: [u8; 12], q: [u4; 256]`; each 32 bytes of q serve two groups.
@@ -45,7 +42,7 @@ pub(super) fn q4_k(block: &[u8; 144], out: &mut [f32; 256]) {
     }
 }
 
-/// As Q4_K, with the fifth bits in 32 bytes before q: bit g of byte i belongs to value i of group g.
+/// As `Q4_K`, with the fifth bits in 32 bytes before q: bit g of byte i belongs to value i of group g.
 pub(super) fn q5_k(block: &[u8; 176], out: &mut [f32; 256]) {
     let (d, m) = groups(block);
     let fifth: [u8; 32] = std::array::from_fn(|i| block[16 + i]);

@@ -76,32 +76,17 @@ impl<S: ByteSource> Gguf<S> {
         let mut cursor = Cursor::new(&source);
         let magic: [u8; 4] = cursor.array(|| "GGUF magic".into())?;
         if &magic != b"GGUF" {
-            return Err(FormatError::NotThisFormat {
-                format: "GGUF",
-                reason: format!("it starts with '{}'", magic.escape_ascii()),
-            });
+            return Err(FormatError::NotThisFormat { format: "GGUF", reason: format!("it starts with '{}'", magic.escape_ascii()) });
         }
         let version = cursor.u32(|| "GGUF version".into())?;
         if !matches!(version, 2 | 3) {
-            let found = if matches!(version.swap_bytes(), 2 | 3) {
-                "big-endian".to_owned()
-            } else {
-                version.to_string()
-            };
-            return Err(FormatError::Unsupported {
-                what: "GGUF version".into(),
-                found,
-                supported: "2 and 3, little-endian".into(),
-            });
+            let found = if matches!(version.swap_bytes(), 2 | 3) { "big-endian".to_owned() } else { version.to_string() };
+            return Err(FormatError::Unsupported { what: "GGUF version".into(), found, supported: "2 and 3, little-endian".into() });
         }
         let n_tensors = cursor.u64(|| "number of tensors".into())?;
         let n_metadata = cursor.u64(|| "number of metadata entries".into())?;
         FormatError::check_limit(|| "number of tensors".into(), n_tensors, MAX_TENSORS)?;
-        FormatError::check_limit(
-            || "number of metadata entries".into(),
-            n_metadata,
-            MAX_METADATA,
-        )?;
+        FormatError::check_limit(|| "number of metadata entries".into(), n_metadata, MAX_METADATA)?;
 
         // Shortest entry: length 8, key 1, type 4, value 1.
         cursor.check_count(|| "metadata".into(), n_metadata, 14)?;
@@ -110,10 +95,7 @@ impl<S: ByteSource> Gguf<S> {
             let key = cursor.string(|| format!("key of metadata entry {i}"), MAX_KEY)?;
             let value = read_entry(&mut cursor, &key)?;
             if metadata.contains_key(&key) {
-                return Err(FormatError::Duplicate {
-                    what: "metadata key",
-                    name: show(&key),
-                });
+                return Err(FormatError::Duplicate { what: "metadata key", name: show(&key) });
             }
             metadata.insert(key, value);
         }
@@ -125,24 +107,13 @@ impl<S: ByteSource> Gguf<S> {
         for i in 0..n_tensors {
             let (name, tensor) = read_tensor_info(&mut cursor, i, alignment)?;
             if tensors.contains_key(&name) {
-                return Err(FormatError::Duplicate {
-                    what: "tensor",
-                    name: show(&name),
-                });
+                return Err(FormatError::Duplicate { what: "tensor", name: show(&name) });
             }
             tensors.insert(name, tensor);
         }
-        let data_start = cursor
-            .position()
-            .checked_next_multiple_of(alignment)
-            .unwrap_or(u64::MAX);
+        let data_start = cursor.position().checked_next_multiple_of(alignment).unwrap_or(u64::MAX);
         place(&mut tensors, data_start, source.len())?;
-        Ok(Self {
-            source,
-            version,
-            metadata,
-            tensors,
-        })
+        Ok(Self { source, version, metadata, tensors })
     }
 
     /// Format version of the file, 2 or 3.
@@ -164,11 +135,7 @@ impl<S: ByteSource> Gguf<S> {
     }
 
     /// Streams a tensor's values: `each` gets consecutive pieces, in row-major order.
-    fn stream(
-        &self,
-        name: &str,
-        mut each: impl FnMut(&[u8], GgmlType) -> Result<(), FormatError>,
-    ) -> Result<(), FormatError> {
+    fn stream(&self, name: &str, mut each: impl FnMut(&[u8], GgmlType) -> Result<(), FormatError>) -> Result<(), FormatError> {
         let tensor = self.tensor(name)?;
         let piece = STREAM_BYTES / tensor.ty.block_bytes() * tensor.ty.block_bytes();
         let mut buffer = vec![0; piece.min(usize::try_from(tensor.bytes).unwrap_or(piece))];
@@ -186,9 +153,7 @@ impl<S: ByteSource> Gguf<S> {
     }
 
     fn tensor(&self, name: &str) -> Result<&GgufTensor, FormatError> {
-        self.tensors
-            .get(name)
-            .ok_or_else(|| FormatError::missing(format!("tensor {}", show(name))))
+        self.tensors.get(name).ok_or_else(|| FormatError::missing(format!("tensor {}", show(name))))
     }
 }
 
@@ -198,27 +163,18 @@ impl<S: ByteSource> WeightSource for Gguf<S> {
     }
 
     fn info(&self, name: &str) -> Option<TensorInfo> {
-        self.tensors.get(name).map(|tensor| TensorInfo {
-            dtype: tensor.ty.name().to_owned(),
-            shape: tensor.shape.clone(),
-        })
+        self.tensors.get(name).map(|tensor| TensorInfo { dtype: tensor.ty.name().to_owned(), shape: tensor.shape.clone() })
     }
 
     fn read_f32(&self, name: &str) -> Result<Vec<f32>, FormatError> {
         let tensor = self.tensor(name)?;
         let ty = tensor.ty;
         if !ty.is_readable() {
-            return Err(FormatError::UnsupportedType {
-                tensor: show(name),
-                dtype: ty.name().to_owned(),
-            });
+            return Err(FormatError::UnsupportedType { tensor: show(name), dtype: ty.name().to_owned() });
         }
         // The file holds these blocks (checked on opening), so this is at most 8 times their bytes.
         let blocks = tensor.bytes / ty.block_bytes() as u64;
-        let mut values = zeros(
-            || format!("tensor {}", show(name)),
-            blocks.checked_mul(ty.block_values() as u64),
-        )?;
+        let mut values = zeros(|| format!("tensor {}", show(name)), blocks.checked_mul(ty.block_values() as u64))?;
         let mut done = 0;
         self.stream(name, |bytes, ty| {
             let n = bytes.len() / ty.block_bytes() * ty.block_values();
@@ -232,17 +188,11 @@ impl<S: ByteSource> WeightSource for Gguf<S> {
     }
 
     fn metadata(&self) -> BTreeMap<String, String> {
-        self.metadata
-            .iter()
-            .map(|(key, value)| (key.clone(), value.summary()))
-            .collect()
+        self.metadata.iter().map(|(key, value)| (key.clone(), value.summary())).collect()
     }
 }
 
-fn read_entry<S: ByteSource + ?Sized>(
-    cursor: &mut Cursor<'_, S>,
-    key: &str,
-) -> Result<Value, FormatError> {
+fn read_entry<S: ByteSource + ?Sized>(cursor: &mut Cursor<'_, S>, key: &str) -> Result<Value, FormatError> {
     if key.is_empty() {
         return Err(FormatError::invalid("metadata", "empty key"));
     }
@@ -258,10 +208,7 @@ fn alignment(metadata: &Metadata) -> Result<u64, FormatError> {
         Some(a) if a.is_power_of_two() && a <= MAX_ALIGNMENT => Ok(a),
         _ => Err(FormatError::invalid(
             "metadata 'general.alignment'",
-            format!(
-                "{} is not a power of two up to {MAX_ALIGNMENT}",
-                value.summary()
-            ),
+            format!("{} is not a power of two up to {MAX_ALIGNMENT}", value.summary()),
         )),
     }
 }
@@ -276,57 +223,36 @@ fn read_tensor_info<S: ByteSource + ?Sized>(
     let what = || format!("tensor {}", show(&name));
     let bad = |reason: String| FormatError::invalid(what(), reason);
     let rank = cursor.u32(what)?;
-    FormatError::check_limit(
-        || format!("rank of {}", what()),
-        rank.into(),
-        MAX_DIMS.into(),
-    )?;
+    FormatError::check_limit(|| format!("rank of {}", what()), rank.into(), MAX_DIMS.into())?;
     let mut dims = Vec::with_capacity(rank as usize);
     for _ in 0..rank {
         dims.push(cursor.u64(what)?);
     }
     let id = cursor.u32(what)?;
     let offset = cursor.u64(what)?;
-    let ty = GgmlType::from_id(id).ok_or_else(|| FormatError::UnsupportedType {
-        tensor: show(&name),
-        dtype: format!("number {id}"),
-    })?;
+    let ty = GgmlType::from_id(id).ok_or_else(|| FormatError::UnsupportedType { tensor: show(&name), dtype: format!("number {id}") })?;
     if dims.contains(&0) {
         return Err(bad(format!("shape {dims:?} has a zero dimension")));
     }
     let row = dims.first().copied().unwrap_or(1);
     let per_block = ty.block_values() as u64;
     if row % per_block != 0 {
-        return Err(bad(format!(
-            "rows of {row} values are not a multiple of the {per_block} values of a {} block",
-            ty.name()
-        )));
+        return Err(bad(format!("rows of {row} values are not a multiple of the {per_block} values of a {} block", ty.name())));
     }
     let bytes = elements(&dims)
         .and_then(|n| (n / per_block).checked_mul(ty.block_bytes() as u64))
         .ok_or_else(|| bad(format!("the product of shape {dims:?} overflows")))?;
     if offset % alignment != 0 {
-        return Err(bad(format!(
-            "offset {offset} is not a multiple of the alignment {alignment}"
-        )));
+        return Err(bad(format!("offset {offset} is not a multiple of the alignment {alignment}")));
     }
     dims.reverse();
     let shape = to_usize(&what(), &dims)?;
-    let tensor = GgufTensor {
-        ty,
-        shape,
-        offset,
-        bytes,
-    };
+    let tensor = GgufTensor { ty, shape, offset, bytes };
     Ok((name, tensor))
 }
 
 /// Turns relative offsets into file offsets; every range must be inside the file and free of others.
-fn place(
-    tensors: &mut BTreeMap<String, GgufTensor>,
-    data_start: u64,
-    file_len: u64,
-) -> Result<(), FormatError> {
+fn place(tensors: &mut BTreeMap<String, GgufTensor>, data_start: u64, file_len: u64) -> Result<(), FormatError> {
     let mut order = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
         let end = data_start
@@ -349,10 +275,7 @@ fn place(
         if let [(_, end, first), (start, _, second)] = pair
             && start < end
         {
-            return Err(FormatError::invalid(
-                format!("tensor {}", show(second)),
-                format!("its data overlaps that of {}", show(first)),
-            ));
+            return Err(FormatError::invalid(format!("tensor {}", show(second)), format!("its data overlaps that of {}", show(first))));
         }
     }
     Ok(())

@@ -151,10 +151,7 @@ impl Array {
 }
 
 /// Reads a value: its type number, then its content.
-pub(super) fn read_value<S: ByteSource + ?Sized>(
-    cursor: &mut Cursor<'_, S>,
-    key: &str,
-) -> Result<Value, FormatError> {
+pub(super) fn read_value<S: ByteSource + ?Sized>(cursor: &mut Cursor<'_, S>, key: &str) -> Result<Value, FormatError> {
     let what = || format!("metadata {}", show(key));
     let id = cursor.u32(what)?;
     Ok(match id {
@@ -175,17 +172,9 @@ pub(super) fn read_value<S: ByteSource + ?Sized>(
     })
 }
 
-fn read_array<S: ByteSource + ?Sized>(
-    cursor: &mut Cursor<'_, S>,
-    key: &str,
-    depth: usize,
-) -> Result<Array, FormatError> {
+fn read_array<S: ByteSource + ?Sized>(cursor: &mut Cursor<'_, S>, key: &str, depth: usize) -> Result<Array, FormatError> {
     let what = || format!("metadata {}", show(key));
-    FormatError::check_limit(
-        || format!("array nesting of {}", what()),
-        depth as u64,
-        MAX_DEPTH as u64,
-    )?;
+    FormatError::check_limit(|| format!("array nesting of {}", what()), depth as u64, MAX_DEPTH as u64)?;
     let id = cursor.u32(what)?;
     let count = cursor.u64(what)?;
     macro_rules! numbers {
@@ -238,16 +227,10 @@ fn read_bool(byte: u8, key: &str) -> Result<bool, FormatError> {
     match byte {
         0 => Ok(false),
         1 => Ok(true),
-        other => Err(FormatError::invalid(
-            format!("metadata {}", show(key)),
-            format!("{other} is not a boolean"),
-        )),
+        other => Err(FormatError::invalid(format!("metadata {}", show(key)), format!("{other} is not a boolean"))),
     }
 }
 
 fn unknown_type(key: &str, id: u32) -> FormatError {
-    FormatError::invalid(
-        format!("metadata {}", show(key)),
-        format!("unknown value type {id}"),
-    )
+    FormatError::invalid(format!("metadata {}", show(key)), format!("unknown value type {id}"))
 }

@@ -99,13 +99,9 @@ impl Header {
     /// Parses `json` and checks it against `data_len` bytes of data.
     pub(super) fn parse(json: &[u8], data_len: u64) -> Result<Self, FormatError> {
         let invalid = |reason: String| FormatError::invalid("safetensors header", reason);
-        let text = std::str::from_utf8(json)
-            .map_err(|e| invalid(format!("not UTF-8 at byte {}", e.valid_up_to())))?;
+        let text = std::str::from_utf8(json).map_err(|e| invalid(format!("not UTF-8 at byte {}", e.valid_up_to())))?;
         if !text.starts_with('{') {
-            return Err(FormatError::NotThisFormat {
-                format: "safetensors",
-                reason: "its header does not begin with '{'".into(),
-            });
+            return Err(FormatError::NotThisFormat { format: "safetensors", reason: "its header does not begin with '{'".into() });
         }
         let raw: Raw = serde_json::from_str(text).map_err(|e| invalid(e.to_string()))?;
         let mut tensors = BTreeMap::new();
@@ -114,10 +110,7 @@ impl Header {
             tensors.insert(name, entry);
         }
         check_cover(&tensors, data_len)?;
-        Ok(Self {
-            metadata: raw.metadata.unwrap_or_default(),
-            tensors,
-        })
+        Ok(Self { metadata: raw.metadata.unwrap_or_default(), tensors })
     }
 }
 
@@ -125,57 +118,31 @@ impl Header {
 fn check_entry(name: &str, raw: RawEntry, data_len: u64) -> Result<Entry, FormatError> {
     let what = || format!("tensor {}", show(name));
     let bad = |reason: String| FormatError::invalid(what(), reason);
-    let dtype = Dtype::from_name(&raw.dtype)
-        .ok_or_else(|| bad(format!("unknown type {}", show(&raw.dtype))))?;
-    FormatError::check_limit(
-        || format!("rank of {}", what()),
-        raw.shape.len() as u64,
-        MAX_RANK as u64,
-    )?;
+    let dtype = Dtype::from_name(&raw.dtype).ok_or_else(|| bad(format!("unknown type {}", show(&raw.dtype))))?;
+    FormatError::check_limit(|| format!("rank of {}", what()), raw.shape.len() as u64, MAX_RANK as u64)?;
     let (start, end) = raw.data_offsets;
     if start > end {
         return Err(bad(format!("its range {start}..{end} runs backwards")));
     }
     if end > data_len {
-        return Err(FormatError::Truncated {
-            what: what(),
-            offset: start,
-            need: end - start,
-            len: data_len,
-        });
+        return Err(FormatError::Truncated { what: what(), offset: start, need: end - start, len: data_len });
     }
     let shape = raw.shape;
     let bits = elements(&shape)
         .and_then(|n| n.checked_mul(dtype.bits()))
         .ok_or_else(|| bad(format!("the product of shape {shape:?} overflows")))?;
     if bits % 8 != 0 {
-        return Err(bad(format!(
-            "{bits} bits of {} do not fill whole bytes",
-            dtype.name()
-        )));
+        return Err(bad(format!("{bits} bits of {} do not fill whole bytes", dtype.name())));
     }
     if bits / 8 != end - start {
-        return Err(bad(format!(
-            "shape {shape:?} of {} needs {} bytes, but its range has {}",
-            dtype.name(),
-            bits / 8,
-            end - start
-        )));
+        return Err(bad(format!("shape {shape:?} of {} needs {} bytes, but its range has {}", dtype.name(), bits / 8, end - start)));
     }
-    Ok(Entry {
-        dtype,
-        shape: to_usize(&what(), &shape)?,
-        start,
-        end,
-    })
+    Ok(Entry { dtype, shape: to_usize(&what(), &shape)?, start, end })
 }
 
 /// Sorted by place, the ranges must follow each other and end with the file.
 fn check_cover(tensors: &BTreeMap<String, Entry>, data_len: u64) -> Result<(), FormatError> {
-    let mut order: Vec<_> = tensors
-        .iter()
-        .map(|(name, e)| (e.start, e.end, name))
-        .collect();
+    let mut order: Vec<_> = tensors.iter().map(|(name, e)| (e.start, e.end, name)).collect();
     order.sort_unstable();
     let mut at = 0;
     for (start, end, name) in order {
@@ -189,10 +156,7 @@ fn check_cover(tensors: &BTreeMap<String, Entry>, data_len: u64) -> Result<(), F
         at = end;
     }
     if at != data_len {
-        return Err(FormatError::invalid(
-            "safetensors data",
-            format!("the tensors cover {at} bytes, but the file has {data_len}"),
-        ));
+        return Err(FormatError::invalid("safetensors data", format!("the tensors cover {at} bytes, but the file has {data_len}")));
     }
     Ok(())
 }

@@ -55,11 +55,7 @@ impl<S: ByteSource> SafeTensors<S> {
         let bytes = read_range(&source, || "safetensors header".into(), 8, length)?;
         let data_start = 8 + length;
         let header = Header::parse(&bytes, source.len() - data_start)?;
-        Ok(Self {
-            source,
-            header,
-            data_start,
-        })
+        Ok(Self { source, header, data_start })
     }
 
     /// Element type of a tensor.
@@ -74,19 +70,11 @@ impl<S: ByteSource> SafeTensors<S> {
     /// [`FormatError::Missing`] for an unknown name, or what the source reports.
     pub fn read_bytes(&self, name: &str) -> Result<Vec<u8>, FormatError> {
         let entry = self.entry(name)?;
-        read_range(
-            &self.source,
-            || format!("tensor {}", show(name)),
-            self.data_start + entry.start,
-            entry.end - entry.start,
-        )
+        read_range(&self.source, || format!("tensor {}", show(name)), self.data_start + entry.start, entry.end - entry.start)
     }
 
     fn entry(&self, name: &str) -> Result<&header::Entry, FormatError> {
-        self.header
-            .tensors
-            .get(name)
-            .ok_or_else(|| FormatError::missing(format!("tensor {}", show(name))))
+        self.header.tensors.get(name).ok_or_else(|| FormatError::missing(format!("tensor {}", show(name))))
     }
 }
 
@@ -96,25 +84,16 @@ impl<S: ByteSource> WeightSource for SafeTensors<S> {
     }
 
     fn info(&self, name: &str) -> Option<TensorInfo> {
-        self.header.tensors.get(name).map(|entry| TensorInfo {
-            dtype: entry.dtype.name().to_owned(),
-            shape: entry.shape.clone(),
-        })
+        self.header.tensors.get(name).map(|entry| TensorInfo { dtype: entry.dtype.name().to_owned(), shape: entry.shape.clone() })
     }
 
     fn read_f32(&self, name: &str) -> Result<Vec<f32>, FormatError> {
         let entry = self.entry(name)?;
         let Some((size, convert)) = converter(entry.dtype) else {
-            return Err(FormatError::UnsupportedType {
-                tensor: show(name),
-                dtype: entry.dtype.name().to_owned(),
-            });
+            return Err(FormatError::UnsupportedType { tensor: show(name), dtype: entry.dtype.name().to_owned() });
         };
         let bytes = entry.end - entry.start;
-        let mut values = zeros(
-            || format!("tensor {}", show(name)),
-            Some(bytes / size as u64),
-        )?;
+        let mut values = zeros(|| format!("tensor {}", show(name)), Some(bytes / size as u64))?;
         let mut buffer = vec![0; STREAM_BYTES.min(values.len() * size)];
         let mut at = self.data_start + entry.start;
         for out in values.chunks_mut(STREAM_BYTES / size) {

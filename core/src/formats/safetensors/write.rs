@@ -91,10 +91,7 @@ pub fn write(
         }
         let end = at + bytes;
         let (name, shape) = (json(name)?, json(shape)?);
-        let _ = write!(
-            header,
-            "{name}:{{\"dtype\":\"{dtype}\",\"shape\":{shape},\"data_offsets\":[{at},{end}]}}"
-        );
+        let _ = write!(header, "{name}:{{\"dtype\":\"{dtype}\",\"shape\":{shape},\"data_offsets\":[{at},{end}]}}");
         at = end;
     }
     header.push('}');

@@ -24,9 +24,7 @@ fn compare(stem: &str) -> Vec<String> {
 #[test]
 fn every_type_agrees_bit_for_bit() {
     let names = compare("types");
-    for ty in [
-        "BF16", "F16", "F32", "Q4_0", "Q4_1", "Q4_K", "Q5_0", "Q5_1", "Q5_K", "Q6_K", "Q8_0",
-    ] {
+    for ty in ["BF16", "F16", "F32", "Q4_0", "Q4_1", "Q4_K", "Q5_0", "Q5_1", "Q5_K", "Q6_K", "Q8_0"] {
         assert!(names.contains(&format!("t.{ty}")), "{ty}");
     }
     assert_eq!(names.len(), 11);

@@ -14,9 +14,7 @@ use super::super::{
 type Tensors<'a> = BTreeMap<String, (Vec<usize>, TensorData<'a>)>;
 
 fn named<'a, const N: usize>(list: [(&str, Vec<usize>, TensorData<'a>); N]) -> Tensors<'a> {
-    list.into_iter()
-        .map(|(name, shape, data)| (name.to_owned(), (shape, data)))
-        .collect()
+    list.into_iter().map(|(name, shape, data)| (name.to_owned(), (shape, data))).collect()
 }
 
 #[test]
@@ -46,10 +44,7 @@ fn every_type_is_written_and_read() {
     assert_eq!(file.read_bytes("byte").unwrap(), [7, 8, 9]);
     assert_eq!(file.read_bytes("long").unwrap(), (-6i64).to_le_bytes());
     assert_eq!(file.info("int").unwrap().dtype, "I32");
-    assert!(matches!(
-        file.read_f32("int"),
-        Err(FormatError::UnsupportedType { .. })
-    ));
+    assert!(matches!(file.read_f32("int"), Err(FormatError::UnsupportedType { .. })));
     let error = check_finite("double", &file.read_f32("double").unwrap());
     assert!(error.unwrap_err().to_string().contains("inf at index 1"));
 }
@@ -57,10 +52,7 @@ fn every_type_is_written_and_read() {
 /// The exact bytes of a small file: the format must not drift.
 #[test]
 fn the_layout_is_fixed() {
-    let tensors = named([
-        ("b", vec![1], TensorData::F32(&[1.0])),
-        ("a", vec![2], TensorData::U8(&[1, 2])),
-    ]);
+    let tensors = named([("b", vec![1], TensorData::F32(&[1.0])), ("a", vec![2], TensorData::U8(&[1, 2]))]);
     let header = br#"{"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"U8","shape":[2],"data_offsets":[4,6]}} "#;
     let mut want = vec![header.len().next_multiple_of(8) as u8, 0, 0, 0, 0, 0, 0, 0];
     want.extend(header);
@@ -72,11 +64,7 @@ fn the_layout_is_fixed() {
 #[test]
 fn tensors_that_could_not_be_read_back_are_not_written() {
     let none = BTreeMap::new();
-    let refused = [
-        ("t", vec![2], "does not hold 1 values"),
-        ("__metadata__", vec![1], "reserved"),
-        ("t", vec![1; 9], "too many"),
-    ];
+    let refused = [("t", vec![2], "does not hold 1 values"), ("__metadata__", vec![1], "reserved"), ("t", vec![1; 9], "too many")];
     for (name, shape, reason) in refused {
         let error = write(&named([(name, shape, TensorData::U8(&[1]))]), &none).unwrap_err();
         assert!(error.to_string().contains(reason), "{error}");
@@ -93,10 +81,7 @@ fn shards_read_as_one() {
     assert_eq!(index.files(), ["m-1.safetensors", "m-2.safetensors"]);
     let open = |bytes: &[u8]| SafeTensors::open(bytes.to_vec()).unwrap();
     let shards = |first: &[u8], second: &[u8]| {
-        BTreeMap::from([
-            ("m-1.safetensors".to_owned(), open(first)),
-            ("m-2.safetensors".to_owned(), open(second)),
-        ])
+        BTreeMap::from([("m-1.safetensors".to_owned(), open(first)), ("m-2.safetensors".to_owned(), open(second))])
     };
     let all = Sharded::new(index.clone(), shards(&one, &two)).unwrap();
     assert_eq!(all.names(), ["a", "b"]);

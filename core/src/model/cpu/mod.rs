@@ -4,19 +4,24 @@
 //! passes over memory and a scalar `exp`; fused, each row is read and written once.
 //!
 //! **Method.** On the flex backend a tensor that nobody else holds turns into its `Vec<f32>` and back without a copy. The kernels are plain loops over
-//! rows that the compiler vectorises, compiled once per instruction set and chosen at run time (`pulp`). No fused multiply-add is written, so every
-//! instruction set gives the same bits. Tensors that autodiff tracks, and tensors of other devices, take the tensor operations in the calling modules.
+//! rows that the compiler vectorises, compiled once per instruction set and chosen at run time (`pulp`). Tensors that autodiff tracks, and tensors of other devices, take the tensor operations in the calling modules.
 
+mod tiles;
 mod rows;
 
-pub use rows::{activation, activation_pullback, norm, norm_pullback, softmax_rows};
+pub use tiles::TiledRows;
+pub use rows::{activation, activation_pullback, norm, norm_pullback};
 
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// Whether the kernels here may run on this tensor: plain CPU backend, no autodiff.
 pub fn is_host<const D: usize>(x: &Tensor<D>) -> bool {
-    let device = x.device();
-    !device.is_autodiff() && device == Device::flex()
+    is_host_device(&x.device())
+}
+
+/// Whether tensors of this device are plain CPU memory.
+pub fn is_host_device(device: &Device) -> bool {
+    !device.is_autodiff() && *device == Device::flex()
 }
 
 /// The tensor's values, row-major; without a copy where nobody else holds them. Only for tensors for which [`is_host`] holds.

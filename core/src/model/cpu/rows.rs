@@ -1,68 +1,85 @@
-//! The row kernels: norms, activations, softmax.
+//! The row kernels: norms and activations.
 
 use burn::tensor::Tensor;
 
 use super::{into_vec, tensor};
 use crate::model::{activation::{GELU_CUBIC, GELU_LINEAR}, config::Activation};
 
-/// Runs `body` on every row of `data` (rows of `width`), several rows a task where threads are there.
-fn for_rows(data: &mut [f32], width: usize, body: impl Fn(usize, &mut [f32]) + Sync + Send) {
+/// What happens to one row. Implementations are `inline(always)`: the loop around them is compiled once per instruction set, and only what is inlined into it
+/// uses that set.
+trait RowKernel: Sync {
+    fn row(&self, index: usize, row: &mut [f32]);
+}
+
+struct Rows<'a, K> {
+    kernel: &'a K,
+    data: &'a mut [f32],
+    width: usize,
+    first: usize,
+}
+
+impl<K: RowKernel> pulp::WithSimd for Rows<'_, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        for (i, row) in self.data.chunks_exact_mut(self.width).enumerate() {
+            self.kernel.row(self.first + i, row);
+        }
+    }
+}
+
+/// Runs `kernel` on every row of `data` (rows of `width`), several rows a task where threads are there.
+fn for_rows(data: &mut [f32], width: usize, kernel: &impl RowKernel) {
     let rows_a_task = (16_384 / width.max(1)).max(1);
-    let task = |task: usize, rows: &mut [f32]| {
-        pulp::Arch::new().dispatch(|| {
-            for (i, row) in rows.chunks_exact_mut(width).enumerate() {
-                body(task * rows_a_task + i, row);
-            }
-        });
-    };
+    let task = |(task, data): (usize, &mut [f32])| pulp::Arch::new().dispatch(Rows { kernel, data, width, first: task * rows_a_task });
     #[cfg(feature = "native-cpu")]
     {
         use rayon::prelude::*;
-        data.par_chunks_mut(rows_a_task * width).enumerate().for_each(|(i, rows)| task(i, rows));
+        data.par_chunks_mut(rows_a_task * width).enumerate().for_each(task);
     }
     #[cfg(not(feature = "native-cpu"))]
-    data.chunks_mut(rows_a_task * width).enumerate().for_each(|(i, rows)| task(i, rows));
+    data.chunks_mut(rows_a_task * width).enumerate().for_each(task);
 }
 
 /// Lanes of a running sum: fixed, so that every instruction set adds in the same order.
 const LANES: usize = 16;
 
+/// Sum of `term` over the values, in [`LANES`] running sums.
 #[inline(always)]
 fn sum(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
+    let (chunks, rest) = values.as_chunks::<LANES>();
     let mut lanes = [0.0_f32; LANES];
-    let chunks = values.chunks_exact(LANES);
-    let rest: f32 = chunks.remainder().iter().map(|&x| term(x)).sum();
     for chunk in chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane += term(x);
+        for i in 0..LANES {
+            lanes[i] += term(chunk[i]);
         }
     }
-    lanes.iter().sum::<f32>() + rest
+    lanes.iter().sum::<f32>() + rest.iter().map(|&x| term(x)).sum::<f32>()
 }
 
 #[inline(always)]
 fn dot3(a: &[f32], b: &[f32], c: &[f32]) -> f32 {
+    let ((a, a_rest), (b, b_rest), (c, c_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>(), c.as_chunks::<LANES>());
     let mut lanes = [0.0_f32; LANES];
-    let whole = a.len() / LANES * LANES;
-    for ((a, b), c) in a[..whole].chunks_exact(LANES).zip(b[..whole].chunks_exact(LANES)).zip(c[..whole].chunks_exact(LANES)) {
+    for ((a, b), c) in a.iter().zip(b).zip(c) {
         for i in 0..LANES {
             lanes[i] += a[i] * b[i] * c[i];
         }
     }
-    let rest: f32 = a[whole..].iter().zip(&b[whole..]).zip(&c[whole..]).map(|((a, b), c)| a * b * c).sum();
-    lanes.iter().sum::<f32>() + rest
+    lanes.iter().sum::<f32>() + a_rest.iter().zip(b_rest).zip(c_rest).map(|((a, b), c)| a * b * c).sum::<f32>()
 }
 
 #[inline(always)]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let mut lanes = [0.0_f32; LANES];
-    let whole = a.len() / LANES * LANES;
-    for (a, b) in a[..whole].chunks_exact(LANES).zip(b[..whole].chunks_exact(LANES)) {
+    for (a, b) in a.iter().zip(b) {
         for i in 0..LANES {
             lanes[i] += a[i] * b[i];
         }
     }
-    lanes.iter().sum::<f32>() + a[whole..].iter().zip(&b[whole..]).map(|(a, b)| a * b).sum::<f32>()
+    lanes.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
 /// `e^x` to about 2 units in the last place, as arithmetic that vectorises: `2^n * e^r` with `|r| <= ln(2)/2` and a polynomial of
@@ -82,22 +99,6 @@ fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// Weights of a norm as slices; an absent shift means RMSNorm.
-pub fn norm(x: Tensor<2>, scale: &Tensor<1>, shift: Option<&Tensor<1>>, eps: f64) -> Tensor<2> {
-    let (shape, device) = (x.dims(), x.device());
-    let width = shape[1];
-    let (scale, shift) = (into_vec(scale.clone()), shift.map(|s| into_vec(s.clone())));
-    let mut values = into_vec(x);
-    for_rows(&mut values, width, |_, row| {
-        let (mean, inverse) = moments(row, shift.is_some(), eps as f32);
-        match &shift {
-            Some(shift) => row.iter_mut().zip(&scale).zip(shift).for_each(|((x, s), b)| *x = (*x - mean) * inverse * s + b),
-            None => row.iter_mut().zip(&scale).for_each(|(x, s)| *x = *x * inverse * s),
-        }
-    });
-    tensor(values, shape, &device)
-}
-
 /// Mean (0 for RMSNorm) and inverse root mean square of a row.
 #[inline(always)]
 fn moments(row: &[f32], centred: bool, eps: f32) -> (f32, f32) {
@@ -107,77 +108,117 @@ fn moments(row: &[f32], centred: bool, eps: f32) -> (f32, f32) {
     (mean, 1.0 / (square + eps).sqrt())
 }
 
+struct NormRows<'a> {
+    scale: &'a [f32],
+    /// Absent for RMSNorm.
+    shift: Option<&'a [f32]>,
+    eps: f32,
+}
+
+impl RowKernel for NormRows<'_> {
+    #[inline(always)]
+    fn row(&self, _: usize, row: &mut [f32]) {
+        let (mean, inverse) = moments(row, self.shift.is_some(), self.eps);
+        match self.shift {
+            Some(shift) => row.iter_mut().zip(self.scale).zip(shift).for_each(|((x, s), b)| *x = (*x - mean) * inverse * s + b),
+            None => row.iter_mut().zip(self.scale).for_each(|(x, s)| *x = *x * inverse * s),
+        }
+    }
+}
+
+/// LayerNorm, or RMSNorm where there is no shift.
+pub fn norm(x: Tensor<2>, scale: &Tensor<1>, shift: Option<&Tensor<1>>, eps: f64) -> Tensor<2> {
+    let (shape, device) = (x.dims(), x.device());
+    let (scale, shift) = (into_vec(scale.clone()), shift.map(|s| into_vec(s.clone())));
+    let mut values = into_vec(x);
+    for_rows(&mut values, shape[1], &NormRows { scale: &scale, shift: shift.as_deref(), eps: eps as f32 });
+    tensor(values, shape, &device)
+}
+
+struct NormPullbackRows<'a> {
+    x: &'a [f32],
+    scale: &'a [f32],
+    centred: bool,
+    eps: f32,
+}
+
+impl RowKernel for NormPullbackRows<'_> {
+    #[inline(always)]
+    fn row(&self, index: usize, g: &mut [f32]) {
+        let width = g.len();
+        let x = &self.x[index * width..(index + 1) * width];
+        let (mean, inverse) = moments(x, self.centred, self.eps);
+        let n = width as f32;
+        // mean(g * unit) with unit = (x - mean) * inverse
+        let plain = if self.centred { dot(g, self.scale) } else { 0.0 };
+        let along = (dot3(g, self.scale, x) - mean * plain) * inverse / n;
+        let shift = plain / n;
+        for ((g, s), x) in g.iter_mut().zip(self.scale).zip(x) {
+            *g = (*g * s - shift - (x - mean) * inverse * along) * inverse;
+        }
+    }
+}
+
 /// Gradient at the input of a norm: see [`crate::model::norm`] for the formula.
 pub fn norm_pullback(x: Tensor<2>, d_out: Tensor<2>, scale: &Tensor<1>, centred: bool, eps: f64) -> Tensor<2> {
     let (shape, device) = (x.dims(), x.device());
-    let width = shape[1];
-    let scale = into_vec(scale.clone());
-    let x = into_vec(x);
-    let mut grad = into_vec(d_out);
-    for_rows(&mut grad, width, |i, g| {
-        let x = &x[i * width..(i + 1) * width];
-        let (mean, inverse) = moments(x, centred, eps as f32);
-        let n = width as f32;
-        // mean(g * unit) with unit = (x - mean) * inverse
-        let plain = dot(g, &scale);
-        let along = (dot3(g, &scale, x) - mean * plain) * inverse / n;
-        let shift = if centred { plain / n } else { 0.0 };
-        for ((g, s), x) in g.iter_mut().zip(&scale).zip(x) {
-            *g = (*g * s - shift - (x - mean) * inverse * along) * inverse;
-        }
-    });
+    let (scale, x, mut grad) = (into_vec(scale.clone()), into_vec(x), into_vec(d_out));
+    for_rows(&mut grad, shape[1], &NormPullbackRows { x: &x, scale: &scale, centred, eps: eps as f32 });
     tensor(grad, shape, &device)
 }
 
-/// Softmax of every row, in place where possible.
-pub fn softmax_rows(x: Tensor<2>) -> Tensor<2> {
-    let (shape, device) = (x.dims(), x.device());
-    let mut values = into_vec(x);
-    for_rows(&mut values, shape[1], |_, row| {
-        let top = row.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
-        row.iter_mut().for_each(|x| *x = exp(*x - top));
-        let inverse = 1.0 / sum(row, |x| x);
-        row.iter_mut().for_each(|x| *x *= inverse);
-    });
-    tensor(values, shape, &device)
+struct ActivationRows<'a> {
+    kind: Activation,
+    /// Gate and up, for gated activations.
+    pre: &'a [f32],
+}
+
+impl RowKernel for ActivationRows<'_> {
+    #[inline(always)]
+    fn row(&self, index: usize, row: &mut [f32]) {
+        match self.kind {
+            Activation::Relu => row.iter_mut().for_each(|x| *x = x.max(0.0)),
+            Activation::GeluTanh => row.iter_mut().for_each(|x| *x *= sigmoid(*x * (*x * *x * GELU_CUBIC + GELU_LINEAR))),
+            Activation::SwiGlu => {
+                let half = row.len();
+                let (gate, up) = self.pre[2 * index * half..2 * (index + 1) * half].split_at(half);
+                for ((out, &gate), &up) in row.iter_mut().zip(gate).zip(up) {
+                    *out = gate * sigmoid(gate) * up;
+                }
+            }
+        }
+    }
 }
 
 /// Hidden values from pre-activations; see [`Activation::apply`].
 pub fn activation(kind: Activation, pre: Tensor<2>) -> Tensor<2> {
     let ([rows, width], device) = (pre.dims(), pre.device());
+    let pre = into_vec(pre);
     match kind {
         Activation::Relu | Activation::GeluTanh => {
-            let mut values = into_vec(pre);
-            for_rows(&mut values, width, |_, row| match kind {
-                Activation::Relu => row.iter_mut().for_each(|x| *x = x.max(0.0)),
-                _ => row.iter_mut().for_each(|x| *x *= sigmoid(*x * (*x * *x * GELU_CUBIC + GELU_LINEAR))),
-            });
+            let mut values = pre;
+            for_rows(&mut values, width, &ActivationRows { kind, pre: &[] });
             tensor(values, [rows, width], &device)
         }
         Activation::SwiGlu => {
-            let pre = into_vec(pre);
-            let half = width / 2;
-            let mut hidden = vec![0.0; rows * half];
-            for_rows(&mut hidden, half, |i, out| {
-                let (gate, up) = pre[i * width..(i + 1) * width].split_at(half);
-                for ((out, &gate), &up) in out.iter_mut().zip(gate).zip(up) {
-                    *out = gate * sigmoid(gate) * up;
-                }
-            });
-            tensor(hidden, [rows, half], &device)
+            let mut hidden = vec![0.0; rows * width / 2];
+            for_rows(&mut hidden, width / 2, &ActivationRows { kind, pre: &pre });
+            tensor(hidden, [rows, width / 2], &device)
         }
     }
 }
 
-/// Gradient at the pre-activations; see [`Activation::pullback`].
-pub fn activation_pullback(kind: Activation, pre: Tensor<2>, d_hidden: Tensor<2>) -> Tensor<2> {
-    let (shape, device) = (pre.dims(), pre.device());
-    let (width, hidden_width) = (shape[1], d_hidden.dims()[1]);
-    let mut pre = into_vec(pre);
-    let d_hidden = into_vec(d_hidden);
-    for_rows(&mut pre, width, |i, row| {
-        let d = &d_hidden[i * hidden_width..(i + 1) * hidden_width];
-        match kind {
+struct ActivationPullbackRows<'a> {
+    kind: Activation,
+    d_hidden: &'a [f32],
+    hidden_width: usize,
+}
+
+impl RowKernel for ActivationPullbackRows<'_> {
+    #[inline(always)]
+    fn row(&self, index: usize, row: &mut [f32]) {
+        let d = &self.d_hidden[index * self.hidden_width..(index + 1) * self.hidden_width];
+        match self.kind {
             Activation::Relu => row.iter_mut().zip(d).for_each(|(x, &d)| *x = if *x > 0.0 { d } else { 0.0 }),
             Activation::GeluTanh => row.iter_mut().zip(d).for_each(|(x, &d)| {
                 let square = *x * *x;
@@ -185,7 +226,7 @@ pub fn activation_pullback(kind: Activation, pre: Tensor<2>, d_hidden: Tensor<2>
                 *x = d * (s + *x * s * (1.0 - s) * (square * 3.0 * GELU_CUBIC + GELU_LINEAR));
             }),
             Activation::SwiGlu => {
-                let (gate, up) = row.split_at_mut(hidden_width);
+                let (gate, up) = row.split_at_mut(self.hidden_width);
                 for ((gate, up), &d) in gate.iter_mut().zip(up).zip(d) {
                     let s = sigmoid(*gate);
                     let d_up = d * *gate * s;
@@ -194,7 +235,15 @@ pub fn activation_pullback(kind: Activation, pre: Tensor<2>, d_hidden: Tensor<2>
                 }
             }
         }
-    });
+    }
+}
+
+/// Gradient at the pre-activations; see [`Activation::pullback`].
+pub fn activation_pullback(kind: Activation, pre: Tensor<2>, d_hidden: Tensor<2>) -> Tensor<2> {
+    let (shape, device) = (pre.dims(), pre.device());
+    let hidden_width = d_hidden.dims()[1];
+    let (mut pre, d_hidden) = (into_vec(pre), into_vec(d_hidden));
+    for_rows(&mut pre, shape[1], &ActivationPullbackRows { kind, d_hidden: &d_hidden, hidden_width });
     tensor(pre, shape, &device)
 }
 

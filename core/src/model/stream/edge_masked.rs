@@ -16,7 +16,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::{AttnInput, HeadOutputs, Reference, Site, Stream};
+use super::{AttnInput, HeadOutputs, Reference, Site, Stream, store::Store};
 use crate::model::{
     attention::{AttentionContext, Qkv},
     batch::Batch,
@@ -28,8 +28,12 @@ use crate::model::{
 /// Buffers that live from step to step, so that large allocations are made once.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    store: Option<Tensor<2>>,
+    store: Option<Store>,
 }
+
+/// The differences `x_w - x~_w` of one forward, kept for another's backward.
+#[derive(Debug)]
+pub struct Differences(Store);
 
 /// What a layer keeps for its backward pass.
 #[derive(Debug, Default)]
@@ -46,8 +50,8 @@ pub struct EdgeMasked<'a> {
     masks: Tensor<1>,
     /// `None` is zero ablation.
     reference: Option<&'a Reference>,
-    /// Rows `0..writers written`: differences `x_w - x~_w`, `[rows, tokens * d_model]`. The row after them carries `B` while a layer reads.
-    store: Tensor<2>,
+    /// Rows `0..writers written`: differences `x_w - x~_w`, `[rows, tokens * d_model]`.
+    store: Store,
     written: usize,
     /// `[tokens, d_model]`: what embeddings that are no nodes add to every reader.
     always: Option<Tensor<2>>,
@@ -72,11 +76,7 @@ impl<'a> EdgeMasked<'a> {
         keep: bool,
     ) -> Self {
         let (tokens, d_model) = (batch.n_tokens(), model.config.d_model);
-        let shape = [rows(graph, keep), tokens * d_model];
-        let store = match workspace.store.take() {
-            Some(store) if store.dims() == shape => store,
-            _ => Tensor::empty(shape, &model.device()),
-        };
+        let store = Store::reuse(workspace.store.take(), rows(graph, keep), tokens * d_model, &model.device());
         let kept = keep.then(|| (0..model.config.n_layers).map(|_| Kept::default()).collect());
         Self { graph, masks, reference, store, written: 0, always: None, mlp_partial: None, tokens, d_model, kept }
     }
@@ -93,13 +93,8 @@ impl<'a> EdgeMasked<'a> {
     /// Appends rows `[n, tokens * d_model]` to the store.
     fn push(&mut self, rows: Tensor<2>) {
         let n = rows.dims()[0];
-        self.put(self.written, rows);
+        self.store.put(self.written, rows);
         self.written += n;
-    }
-
-    fn put(&mut self, at: usize, rows: Tensor<2>) {
-        let [n, width] = rows.dims();
-        self.store.inplace(|store| store.slice_assign([at..at + n, 0..width], rows));
     }
 
     fn flat(&self, x: Tensor<2>) -> Tensor<2> {
@@ -144,23 +139,11 @@ impl<'a> EdgeMasked<'a> {
         }
     }
 
-    /// `masks [n, columns] x store[0..columns]`, plus the row `extra` with weight 1 for all: `[n, tokens * d_model]`.
-    fn mix(&mut self, masks: Tensor<2>, extra: Option<Tensor<2>>, slot: usize) -> Tensor<2> {
-        let [n, columns] = masks.dims();
-        let Some(extra) = extra else {
-            return masks.matmul(self.store.clone().narrow(0, 0, columns));
-        };
-        debug_assert_eq!(slot, columns);
-        self.put(slot, extra);
-        let ones = Tensor::ones([n, 1], &self.device());
-        Tensor::cat(vec![masks, ones], 1).matmul(self.store.clone().narrow(0, 0, columns + 1))
-    }
-
     /// Gradient of the masks, `[edges]` in edge order, from the gradient at the final read, `[tokens, d_model]`.
     ///
     /// `differences` `[writers, tokens * d_model]` stand in for this forward's own in the masks' gradient (integrated gradients want the clean run's).
     /// Needs a forward with `keep`. The gradient of an edge's own mask is this times its writer's node mask, and a node mask's is the sum over its edges of mask times this.
-    pub fn backward(&mut self, model: &Transformer, batch: &Batch, d_final: Tensor<2>, differences: Option<&Tensor<2>>) -> Tensor<1> {
+    pub fn backward(&mut self, model: &Transformer, batch: &Batch, d_final: Tensor<2>, differences: Option<&Differences>) -> Tensor<1> {
         let graph = self.graph;
         let config = &model.config;
         let (h, readers, n_writers, shift) = (config.n_heads, graph.n_attn_readers(), graph.n_writers(), graph.n_embeds());
@@ -173,7 +156,7 @@ impl<'a> EdgeMasked<'a> {
         let mut pieces: Vec<Tensor<1>> = Vec::with_capacity(config.n_layers + 1);
         let d_out = d_final.reshape([1, width]);
         pieces.push(self.mask_gradient(d_out.clone(), n_writers, differences).reshape([n_writers]));
-        self.put(graph.n_readers() - 1 + shift, d_out);
+        self.store.put(graph.n_readers() - 1 + shift, d_out);
 
         for (layer, block) in model.blocks.iter().enumerate().rev() {
             let Some(Kept { qkv: Some(qkv), mlp_pre: Some(mlp_pre) }) = kept.pop() else { break };
@@ -184,15 +167,13 @@ impl<'a> EdgeMasked<'a> {
             // Gradients of this layer's writers from all readers above it.
             let above = first_reader + readers + 1..graph.n_readers();
             let columns = dense.clone().slice([above.clone(), first_writer..first_writer + h + 1]).transpose();
-            let g = columns.matmul(self.store.clone().narrow(0, above.start + shift, above.len()));
-            let (g_heads, g_mlp) = split_rows(g, h);
+            let (g_heads, g_mlp) = split_rows(self.store.mix(columns, above.start + shift, None), h);
 
-            // What this layer's readers read, again: one product, `B` in the slot of the finished MLP.
+            // What this layer's readers read, again, in one product.
             let slot = first_writer + h;
             let mlp_masks = self.mask_block(first_edge + readers * first_writer, 1, slot);
             let masks = Tensor::cat(vec![self.padded_block(first_edge, readers, first_writer, slot), mlp_masks.clone()], 0);
-            let base = self.base(layer);
-            let (y_attn, y_mlp) = split_rows(self.mix(masks, base, slot), readers);
+            let (y_attn, y_mlp) = split_rows(self.store.mix(masks, 0, self.base(layer)), readers);
             let y_mlp = match self.base_step(layer) {
                 Some(step) => y_mlp + step,
                 None => y_mlp,
@@ -220,20 +201,20 @@ impl<'a> EdgeMasked<'a> {
             if first_writer > 0 {
                 pieces.push(d_masks.slice([0..readers, 0..first_writer]).reshape([readers * first_writer]));
             }
-            self.put(first_reader + shift, dy);
+            self.store.put(first_reader + shift, dy);
         }
         pieces.reverse();
         Tensor::cat(pieces, 0)
     }
 
     /// `<dy_r, x_w - x~_w>` for the first `columns` writers, `[dy rows, columns]`.
-    fn mask_gradient(&self, dy: Tensor<2>, columns: usize, differences: Option<&Tensor<2>>) -> Tensor<2> {
-        dy.matmul(differences.unwrap_or(&self.store).clone().narrow(0, 0, columns).transpose())
+    fn mask_gradient(&self, dy: Tensor<2>, columns: usize, differences: Option<&Differences>) -> Tensor<2> {
+        differences.map_or(&self.store, |d| &d.0).dots(dy, columns)
     }
 
-    /// After a forward: all differences `x_w - x~_w`, `[writers, tokens * d_model]`.
-    pub fn differences(&self) -> Tensor<2> {
-        self.store.clone().narrow(0, 0, self.graph.n_writers())
+    /// After a forward: all differences `x_w - x~_w`.
+    pub fn into_differences(self) -> Differences {
+        Differences(self.store)
     }
 
     /// Masks as `[readers, writers]`, 0 where there is no edge.
@@ -253,10 +234,9 @@ impl<'a> EdgeMasked<'a> {
     }
 }
 
-/// Rows of the buffer: all differences and one for `B`; for a backward, also room for every reader's gradient above the differences still in use.
-pub(super) fn rows(graph: &Graph, keep: bool) -> usize {
-    let forward = graph.n_writers() + 1;
-    if keep { forward.max(graph.n_readers() + graph.n_embeds()) } else { forward }
+/// Rows of the buffer: all differences; for a backward, also room for every reader's gradient above the differences still in use.
+fn rows(graph: &Graph, keep: bool) -> usize {
+    if keep { graph.n_readers() + graph.n_embeds() } else { graph.n_writers() }
 }
 
 /// Splits `[rows, width]` after `n` rows, without copying the larger part on the CPU.
@@ -304,8 +284,7 @@ impl Stream for EdgeMasked<'_> {
             let zero = || Tensor::zeros([1, self.tokens * self.d_model], &self.device());
             base.unwrap_or_else(zero).repeat_dim(0, readers + 1)
         } else {
-            let masks = self.mask_block(first_edge, readers + 1, columns);
-            self.mix(masks, base, columns)
+            self.store.mix(self.mask_block(first_edge, readers + 1, columns), 0, base)
         };
         let (attn, mlp) = split_rows(y, readers);
         self.mlp_partial = Some(mlp);
@@ -333,7 +312,7 @@ impl Stream for EdgeMasked<'_> {
         let (heads, readers) = (self.graph.shape().n_heads, self.graph.n_attn_readers());
         let earlier = self.written - heads;
         let first_edge = self.graph.edges_of_reader(self.graph.first_reader_of_layer(layer) + readers).start;
-        let own = self.mask_block(first_edge + earlier, 1, heads).matmul(self.store.clone().narrow(0, earlier, heads));
+        let own = self.store.mix(self.mask_block(first_edge + earlier, 1, heads), earlier, None);
         let y = match self.mlp_partial.take() {
             Some(partial) => partial + own,
             None => own,
@@ -359,7 +338,7 @@ impl Stream for EdgeMasked<'_> {
         let base = self.base(self.graph.shape().n_layers);
         let first_edge = self.graph.edges_of_reader(self.graph.n_readers() - 1).start;
         let masks = self.mask_block(first_edge, 1, columns);
-        self.mix(masks, base, columns).reshape([self.tokens, self.d_model])
+        self.store.mix(masks, 0, base).reshape([self.tokens, self.d_model])
     }
 
     fn observe(&mut self, layer: usize, site: Site<'_>) {

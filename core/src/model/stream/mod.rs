@@ -9,9 +9,10 @@ mod edge_masked;
 mod node_masked;
 mod plain;
 mod reference;
+mod store;
 
 pub use capture::Capture;
-pub use edge_masked::{EdgeMasked, Workspace};
+pub use edge_masked::{Differences, EdgeMasked, Workspace};
 pub use node_masked::NodeMasked;
 pub use plain::Plain;
 pub use reference::{Ablation, LayerReference, Reference};

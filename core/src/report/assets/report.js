@@ -198,8 +198,10 @@
       svg.classList.toggle('focused', node >= 0);
       nodes.forEach(function (box) { box.classList.remove('lit', 'chosen'); });
       paths.forEach(function (path) { path.classList.remove('lit'); });
-      readout.hidden = node < 0;
-      if (node < 0) return;
+      if (node < 0) {
+        readout.textContent = 'Point at a box to see its strongest inputs and outputs; press it to hold them. With the keyboard: Tab, arrow keys, Enter, Escape.';
+        return;
+      }
       var lit = {};
       lit[node] = true;
       var into = kept.filter(function (edge) { return touches(edge[1], node); });
@@ -224,6 +226,8 @@
       readout.append('\nOutputs: ' + out.length + (out.length ? ': ' + list(out, 1) : ''));
     }
 
+    readout.hidden = false;
+    show(-1);
     svg.setAttribute('role', 'group');
     nodes.forEach(function (box, at) {
       var index = Number(box.dataset.n);

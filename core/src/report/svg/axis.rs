@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::text::{label, width};
+use super::super::text::{fit, label, width};
 use super::n;
 use super::scale::{Scale, Tick};
 use crate::findings::{Axis, Mark, Scale as Kind};
@@ -19,15 +19,17 @@ pub(super) struct Area {
 /// Size of all text in charts, in user units.
 pub(super) const FONT: f64 = 12.0;
 
-/// Title of an axis with its unit.
-pub(super) fn title(axis: &Axis) -> String {
-    let mut words = label(&axis.label, 60);
+/// Title of an axis with its unit, within a width.
+pub(super) fn title(axis: &Axis, room: f64) -> String {
+    let mut tail = String::new();
     if !axis.unit.is_empty() {
-        words.push_str(&format!(" ({})", label(&axis.unit, 20)));
+        tail.push_str(&format!(" ({})", label(&axis.unit, 16)));
     }
     if axis.scale == Kind::Log {
-        words.push_str(", log scale");
+        tail.push_str(", log scale");
     }
+    let mut words = fit(&axis.label, 80, room - width(&tail, FONT), FONT);
+    words.push_str(&tail);
     words
 }
 
@@ -82,7 +84,7 @@ pub(super) fn marks_across(area: Area, scale: &Scale, marks: &[Mark]) -> Markup 
         @for mark in marks.iter().take(12) {
             @let y = scale.place(mark.value);
             line.mark x1=(n(area.left)) x2=(n(area.right)) y1=(n(y)) y2=(n(y)) {}
-            text.marklabel x=(n(area.left + 6.0)) y=(n(if y < area.top + 16.0 { y + 14.0 } else { y - 5.0 })) { (label(&mark.label, 48)) }
+            text.marklabel x=(n(area.left + 6.0)) y=(n(if y < area.top + 16.0 { y + 14.0 } else { y - 5.0 })) { (fit(&mark.label, 60, area.right - area.left - 12.0, FONT)) }
         }
     }
 }

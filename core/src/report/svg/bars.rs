@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use super::super::numbers::brief;
-use super::super::text::{label, width};
+use super::super::text::{fit, width};
 use super::axis::{self, Area, FONT};
-use super::legend::{COLOURS, Sample, hatchings, legend, swatch};
+use super::legend::{Sample, hatchings, legend, swatch};
 use super::scale::Scale;
 use super::{Naming, Size, frame, n};
 use crate::findings::{BarGroup, Bars};
@@ -16,8 +16,9 @@ pub(in crate::report) const MOST_BARS: usize = 240;
 /// Draws a bar panel.
 pub(in crate::report) fn bars(body: &Bars, size: Size, naming: Naming<'_>) -> Markup {
     let full = size.width();
-    let groups = &body.groups[..body.groups.len().min(MOST_BARS)];
-    let categories = &body.categories[..body.categories.len().min(MOST_BARS / groups.len().max(1)).max(1).min(body.categories.len())];
+    let groups = body.groups.get(..MOST_BARS).unwrap_or(&body.groups);
+    let rows = (MOST_BARS / groups.len().max(1)).max(1);
+    let categories = body.categories.get(..rows).unwrap_or(&body.categories);
     let several = groups.len() > 1;
     let (bar, gap) = if several { (13.0, 3.0) } else { (18.0, 0.0) };
     #[allow(clippy::cast_precision_loss)]
@@ -26,7 +27,8 @@ pub(in crate::report) fn bars(body: &Bars, size: Size, naming: Naming<'_>) -> Ma
 
     let entries: Vec<_> = groups.iter().map(|group| (group.name.clone(), Sample::Box)).collect();
     let (legend, legend_height) = if several { legend(&entries, &pattern, 2.0, full - 2.0, 10.0) } else { (html! {}, 0.0) };
-    let names: Vec<String> = categories.iter().map(|name| label(name, if size == Size::Wide { 30 } else { 44 })).collect();
+    let names: Vec<String> =
+        categories.iter().map(|name| fit(name, 44, if size == Size::Wide { 200.0 } else { full - 10.0 }, FONT)).collect();
     let beside = size == Size::Wide;
     let left = if beside { names.iter().map(|name| width(name, FONT)).fold(40.0, f64::max) + 14.0 } else { 4.0 };
     let head = if beside { 0.0 } else { 19.0 };
@@ -47,7 +49,7 @@ pub(in crate::report) fn bars(body: &Bars, size: Size, naming: Naming<'_>) -> Ma
         (hatchings(&pattern))
         (legend)
         (axis::horizontal(area, &x, &ticks, true))
-        text.axis x=(n(f64::midpoint(area.left, area.right))) y=(n(bottom + 40.0)) text-anchor="middle" { (axis::title(&body.value)) }
+        text.axis x=(n(f64::midpoint(area.left, area.right))) y=(n(bottom + 40.0)) text-anchor="middle" { (axis::title(&body.value, area.right - area.left)) }
         @for (row, name) in names.iter().enumerate() {
             @let y = top + 7.0 + step * as_f64(row);
             @if beside {
@@ -64,7 +66,7 @@ pub(in crate::report) fn bars(body: &Bars, size: Size, naming: Naming<'_>) -> Ma
             @let at = x.place(mark.value);
             line.mark x1=(n(at)) x2=(n(at)) y1=(n(top - 4.0)) y2=(n(bottom)) {}
             @let late = at > full * 0.6;
-            text.marklabel x=(n(at)) y=(n(top - 8.0)) text-anchor=(if late { "end" } else { "start" }) { (label(&mark.label, 48)) }
+            text.marklabel x=(n(at)) y=(n(top - 8.0)) text-anchor=(if late { "end" } else { "start" }) { (fit(&mark.label, 60, if late { at - left } else { full - at } - 6.0, FONT)) }
         }
     };
     frame(size, bottom + 50.0, naming, &content)
@@ -83,7 +85,7 @@ fn one_bar(index: usize, group: &BarGroup, row: usize, pattern: &str, x: &Scale,
     html! {
         (swatch(index, pattern, from, y, (to - from).max(0.5), high))
         @if let Some((low, high)) = interval {
-            path class={ "whisker c" (index % COLOURS) } d={ "M" (n(low)) " " (n(middle)) "H" (n(high)) "M" (n(low)) " " (n(middle - 4.0)) "v8M" (n(high)) " " (n(middle - 4.0)) "v8" } {}
+            path.whisker d={ "M" (n(low)) " " (n(middle)) "H" (n(high)) "M" (n(low)) " " (n(middle - 4.0)) "v8M" (n(high)) " " (n(middle - 4.0)) "v8" } {}
         }
         text.value x=(n(right + 6.0)) y=(n(middle + 4.0)) { (brief(value)) }
     }

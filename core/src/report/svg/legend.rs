@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::text::{label, width};
+use super::super::text::{fit, width};
 use super::axis::FONT;
 use super::n;
 
@@ -27,14 +27,11 @@ pub(super) enum Sample {
 /// A legend laid out within a width: the drawing and its height.
 pub(super) fn legend(entries: &[(String, Sample)], prefix: &str, left: f64, right: f64, top: f64) -> (Markup, f64) {
     const ROW: f64 = 20.0;
-    const SAMPLE: f64 = 34.0;
+    const SAMPLE: f64 = 46.0;
     let mut items = Vec::new();
     let (mut x, mut y) = (left, top);
     for (index, (name, sample)) in entries.iter().take(MOST).enumerate() {
-        let room = (right - left - SAMPLE) / FONT / 0.6;
-        // Between 10 and 40: a positive number of letters.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let words = label(name, room.clamp(10.0, 40.0) as usize);
+        let words = fit(name, 44, (right - left - SAMPLE).min(240.0), FONT);
         let wide = SAMPLE + width(&words, FONT) + 18.0;
         if x > left && x + wide > right {
             x = left;
@@ -50,12 +47,12 @@ pub(super) fn legend(entries: &[(String, Sample)], prefix: &str, left: f64, righ
         g.legend {
             @for (index, sample, x, y, words) in &items {
                 @match sample {
-                    Sample::Box => (swatch(*index, prefix, *x, y - 5.0, 22.0, 11.0)),
+                    Sample::Box => (swatch(*index, prefix, *x, y - 5.0, 34.0, 11.0)),
                     Sample::Line => {
-                        path class={ "line c" (index % COLOURS) " d" (index % DASHES) } d={ "M" (n(*x)) " " (n(*y)) "h26" } {}
-                        (marker(*index, x + 13.0, *y))
+                        path class={ "line c" (index % COLOURS) " d" (index % DASHES) } d={ "M" (n(*x)) " " (n(*y)) "h38" } {}
+                        (marker(*index, x + 19.0, *y))
                     }
-                    Sample::Point => (marker(*index, x + 13.0, *y)),
+                    Sample::Point => (marker(*index, x + 19.0, *y)),
                 }
                 text x=(n(x + SAMPLE)) y=(n(y + 4.0)) { (words) }
             }
@@ -69,7 +66,7 @@ pub(super) fn legend(entries: &[(String, Sample)], prefix: &str, left: f64, righ
 pub(super) fn swatch(index: usize, prefix: &str, x: f64, y: f64, wide: f64, high: f64) -> Markup {
     html! {
         rect class={ "bar c" (index % COLOURS) } x=(n(x)) y=(n(y)) width=(n(wide)) height=(n(high)) {}
-        @if index % 4 > 0 {
+        @if !index.is_multiple_of(4) {
             rect x=(n(x)) y=(n(y)) width=(n(wide)) height=(n(high)) fill={ "url(#" (prefix) "-h" (index % 4) ")" } {}
         }
     }

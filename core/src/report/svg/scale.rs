@@ -39,13 +39,13 @@ impl Scale {
             (low, high) = if axis.scale == Kind::Log { (1.0, 10.0) } else { (0.0, 1.0) };
         }
         if axis.scale == Kind::Log {
-            if low == high {
+            if low >= high {
                 (low, high) = ((low / 2.0).max(f64::MIN_POSITIVE), (high * 2.0).min(f64::MAX));
             }
             return Self { kind: Kind::Log, low, high, from: 0.0, to: 1.0, step: 0.0 };
         }
         let mut chosen = 0.0;
-        if low == high {
+        if low >= high {
             let pad = if low == 0.0 { 1.0 } else { low.abs() / 10.0 };
             (low, high) = ((low - pad).max(f64::MIN), (high + pad).min(f64::MAX));
         }

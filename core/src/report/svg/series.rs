@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::text::{label, width};
+use super::super::text::{fit, width};
 use super::axis::{self, Area, FONT};
 use super::legend::{COLOURS, DASHES, Sample, legend, marker};
 use super::scale::Scale;
@@ -18,7 +18,7 @@ const CORNERS: usize = 12_000;
 pub(in crate::report) fn series(body: &Series, size: Size, naming: Naming<'_>) -> Markup {
     let full = size.width();
     let direct = size == Size::Wide && body.lines.len() <= MOST_DIRECT && body.lines.iter().all(|line| !line.points_only);
-    let names: Vec<String> = body.lines.iter().map(|line| label(&line.name, 24)).collect();
+    let names: Vec<String> = body.lines.iter().map(|line| fit(&line.name, 28, 174.0, FONT)).collect();
     let target = if size == Size::Wide { 6 } else { 5 };
 
     let all_y = body.lines.iter().flat_map(|line| {
@@ -48,23 +48,29 @@ pub(in crate::report) fn series(body: &Series, size: Size, naming: Naming<'_>) -
 
     let content = html! {
         (legend)
-        text.axis x="2" y=(n(area.top - 16.0)) { (axis::title(&body.y)) }
+        text.axis x="2" y=(n(area.top - 16.0)) { (axis::title(&body.y, full - 4.0)) }
         (axis::vertical(area, &y, &y_ticks))
         (axis::horizontal(area, &x, &x_ticks, false))
         line.base x1=(n(area.left)) x2=(n(area.right)) y1=(n(area.bottom)) y2=(n(area.bottom)) {}
-        text.axis x=(n(f64::midpoint(area.left, area.right))) y=(n(area.bottom + 40.0)) text-anchor="middle" { (axis::title(&body.x)) }
+        text.axis x=(n(f64::midpoint(area.left, area.right))) y=(n(area.bottom + 40.0)) text-anchor="middle" { (axis::title(&body.x, area.right - area.left)) }
         (axis::marks_across(area, &y, &body.marks))
         @for (index, line) in body.lines.iter().enumerate() { (band(index, line, &x, &y, thin_to)) }
-        @for (index, line) in body.lines.iter().enumerate() { (one_line(index, line, &x, &y, thin_to)) }
+        @for (index, line) in body.lines.iter().enumerate() { (one_line(index, line, (&x, &y), thin_to, body.lines.len() == 1)) }
         @if direct { (end_labels(body, &names, &x, &y, area)) }
     };
     frame(size, area.bottom + 50.0, naming, &content)
 }
 
-fn one_line(index: usize, line: &Line, x: &Scale, y: &Scale, thin_to: usize) -> Markup {
+fn one_line(index: usize, line: &Line, (x, y): (&Scale, &Scale), thin_to: usize, alone: bool) -> Markup {
     let points: Vec<(f64, f64)> = line.x.iter().zip(&line.y).map(|(at, value)| (x.place(*at), y.place(*value))).collect();
     let drawn = if line.points_only { spread(points.len(), 2_000) } else { thin(&points, thin_to) };
-    let marked = if line.points_only { drawn.clone() } else { spread(points.len(), if points.len() > 24 { 9 } else { 24 }) };
+    // Markers tell lines apart; a long line that is alone needs none.
+    let most = match points.len() {
+        0..=24 => 24,
+        _ if alone => 0,
+        _ => 9,
+    };
+    let marked = if line.points_only { drawn.clone() } else { spread(points.len(), most) };
     html! {
         @if !line.points_only && points.len() > 1 {
             path class={ "line c" (index % COLOURS) " d" (index % DASHES) } d=(path(drawn.iter().filter_map(|at| points.get(*at)))) {}

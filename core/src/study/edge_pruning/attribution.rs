@@ -82,7 +82,7 @@ fn batch_gradient(
     let differences = if run.points > 1 {
         let mut stream = EdgeMasked::new(model, &problem.graph, ones.clone(), reference, &batch.clean, &mut clean_space, false);
         model.forward(&batch.clean, &mut stream);
-        Some(stream.differences())
+        Some(stream.into_differences())
     } else {
         None
     };

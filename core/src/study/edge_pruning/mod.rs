@@ -6,7 +6,7 @@
 //! | [`circuit`] | sets of edges: clean-up, comparison, formats |
 //! | [`problem`] | a model with a task's examples and an ablation: what all methods run |
 //! | [`objective`] | losses and their gradients |
-//! | [`prune`], [`checkpoint`] | the method |
+//! | [`prune`], [`checkpoint`], [`rounds`] | the method; cutting in rounds |
 //! | [`attribution`], [`patching`] | baselines: EAP, EAP-IG, single edges, ACDC |
 //! | [`evaluate`] | running circuits |
 //!
@@ -21,4 +21,5 @@ pub mod patching;
 pub mod problem;
 pub mod programs;
 pub mod prune;
+pub mod rounds;
 pub mod tasks;

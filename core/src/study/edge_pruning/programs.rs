@@ -5,12 +5,13 @@
 //!
 //! **Source.** Lindner et al. 2023 (Tracr); the edge sets are computed by greedy removal (see the data's README).
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use thiserror::Error;
 
 use super::{
     evaluate::{circuit_outputs, full_outputs},
-    problem::{Problem, PruneError},
+    problem::{Problem, PruneError, read},
+    rounds::{self, Round, RoundsConfig},
     tasks::{
         Encoded, Scoring, TargetKind,
         encode::NumericScoring,
@@ -19,11 +20,12 @@ use super::{
 };
 use crate::{
     formats::WeightSource,
+    lab::Lab,
     model::{
         Activation, Biases, NormKind, Positions, Transformer, TransformerConfig,
         graph::GraphError,
         load::{LoadError, load_tracr},
-        stream::Ablation,
+        stream::{Ablation, Workspace},
     },
     train::rng::Stream,
 };
@@ -32,6 +34,8 @@ use crate::{
 pub const MAX_EXAMPLES: usize = 256;
 /// Partners of each input under interchange ablation.
 const PARTNERS: usize = 4;
+/// Inputs run at once when circuits are judged.
+const JUDGED_AT_ONCE: usize = 64;
 /// Largest difference of a numeric output that still counts as right.
 pub const TOLERANCE: f64 = 0.01;
 
@@ -95,6 +99,48 @@ impl Program {
             OutputKind::Numerical => Scoring::TracrNumeric(numeric),
         };
         Ok(Problem::new(&self.model, self.config.graph()?, examples, scoring, ablation)?)
+    }
+
+    /// The smallest right circuit of `problem` that pruning in rounds finds, and how the rounds went. `None` where the full program is not right by its own measure.
+    ///
+    /// # Errors
+    /// As [`rounds::search`] and [`Program::judge`].
+    pub fn search(&self, problem: &Problem, config: &RoundsConfig, lab: &mut dyn Lab) -> Result<Option<(Vec<bool>, Vec<Round>)>, ProgramError> {
+        Ok(rounds::search(problem, config, &mut self.judge(problem)?, lab)?)
+    }
+
+    /// Tells right circuits of `problem` from others: every decoded output of every input is the full program's.
+    ///
+    /// # Errors
+    /// [`ProgramError`] where the program's own outputs cannot be decoded, or running fails.
+    pub fn judge<'a>(&'a self, problem: &'a Problem<'a>) -> Result<impl FnMut(&[bool]) -> Result<bool, PruneError> + 'a, ProgramError> {
+        let mut judged = Vec::new();
+        for indices in problem.batches(JUDGED_AT_ONCE) {
+            let batch = problem.prepare(&indices)?;
+            let (reference, full) = (problem.reference(&batch), problem.full_reads(&batch));
+            let expected = self.decoded(problem, full)?;
+            let expected: Option<Vec<TracrValue>> = expected.into_iter().collect();
+            let expected = expected.ok_or_else(|| ProgramError::Undecodable { name: self.config.name.clone(), input: indices[0] })?;
+            judged.push((batch, reference, expected));
+        }
+        let mut workspace = Workspace::default();
+        Ok(move |kept: &[bool]| {
+            let masks: Vec<f32> = kept.iter().map(|&k| f32::from(u8::from(k))).collect();
+            for (batch, reference, expected) in &judged {
+                let reads = problem.masked_reads(batch, reference.as_ref(), &masks, &mut workspace)?;
+                let right = |(found, expected): (&Option<TracrValue>, &TracrValue)| found.as_ref().is_some_and(|f| f.agrees(expected, TOLERANCE));
+                if !self.decoded(problem, reads)?.iter().zip(expected).all(right) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+    }
+
+    fn decoded(&self, problem: &Problem, reads: Tensor<2>) -> Result<Vec<Option<TracrValue>>, PruneError> {
+        let outputs = problem.model.unembed(reads);
+        let width = outputs.dims()[1];
+        Ok(read(outputs)?.chunks_exact(width).map(|row| self.config.decode(row)).collect())
     }
 
     /// Share of inputs whose every decoded output equals the full program's, under the given masks.

@@ -122,6 +122,20 @@ impl Gates {
         Self { log_alpha, lambda: [0.0; 2], moments: Moments::zeros(n), lambda_moments: Moments::zeros(2) }
     }
 
+    /// Cuts for good the gates that are not in `live`.
+    pub fn cut_for_good(&mut self, live: &[bool]) {
+        for (a, live) in self.log_alpha.iter_mut().zip(live) {
+            if !live {
+                *a = f32::NEG_INFINITY;
+            }
+        }
+    }
+
+    /// Gates that can open. A log alpha of minus infinity cuts for good: such a gate is always 0, never learns and does not count.
+    fn live(&self) -> usize {
+        self.log_alpha.iter().filter(|a| a.is_finite()).count()
+    }
+
     fn draw(&self, seed: u64, name: &str, step: u64) -> Vec<Draw> {
         let mut stream = Stream::new(seed, name, step);
         self.log_alpha.iter().map(|&a| hard_concrete::draw(a, stream.uniform())).collect()
@@ -245,9 +259,10 @@ impl<'a, 'b> Trainer<'a, 'b> {
         }
         let mut d_edges: Vec<f32> = edges.iter().zip(&gradient).enumerate().map(|(e, (d, g))| scale * g * node(e) * d.slope).collect();
         let edge_target = schedule::ramp(step, config.sparsity_warm_up, config.edge_target);
-        let edge_sparsity = sparsity(&edges);
+        let edge_sparsity = sparsity(&edges, state.edges.live());
         let mut d_lambda = add_penalty(&state.edges, &edges, edge_sparsity - edge_target, &mut d_edges);
-        let node_gap = nodes.as_ref().zip(config.node_target).map(|(n, t)| sparsity(n) - schedule::ramp(step, config.sparsity_warm_up, t));
+        let node_sparsity = state.nodes.as_ref().zip(nodes.as_ref()).map(|(gates, draws)| sparsity(draws, gates.live()));
+        let node_gap = node_sparsity.zip(config.node_target).map(|(s, t)| s - schedule::ramp(step, config.sparsity_warm_up, t));
         let mut d_node_lambda = [0.0; 2];
         if let (Some(gates), Some(nodes), Some(gap)) = (&state.nodes, &nodes, node_gap) {
             d_node_lambda = add_penalty(gates, nodes, gap, &mut d_nodes);
@@ -269,21 +284,22 @@ impl<'a, 'b> Trainer<'a, 'b> {
             edge_target,
             lambda1: state.edges.lambda[0].into(),
             lambda2: state.edges.lambda[1].into(),
-            node_sparsity: nodes.as_ref().map(|n| sparsity(n)),
+            node_sparsity,
             gradient_norm,
             lr: config.lr_log_alpha * lr_factor,
         })
     }
 }
 
-fn sparsity(draws: &[Draw]) -> f64 {
-    1.0 - draws.iter().map(|d| f64::from(d.z)).sum::<f64>() / draws.len().max(1) as f64
+/// Share of `live` gates that a draw closes.
+fn sparsity(draws: &[Draw], live: usize) -> f64 {
+    1.0 - draws.iter().map(|d| f64::from(d.z)).sum::<f64>() / live.max(1) as f64
 }
 
 /// Adds the penalty's gradient to that of the log alphas; returns the multipliers' gradients.
 fn add_penalty(gates: &Gates, draws: &[Draw], gap: f64, gradient: &mut [f32]) -> [f32; 2] {
     let slope = f64::from(gates.lambda[0]) + 2.0 * f64::from(gates.lambda[1]) * gap;
-    let per_mask = (-slope / draws.len().max(1) as f64) as f32;
+    let per_mask = (-slope / gates.live().max(1) as f64) as f32;
     for (g, d) in gradient.iter_mut().zip(draws) {
         *g += per_mask * d.slope;
     }

@@ -16,7 +16,7 @@
 //! **Source.** The public repository of Hanna et al., "Have Faith in Faithfulness" (2024); field names only.
 
 use super::entries::Entries;
-use super::{Circuit, CircuitError, Ablation, check_file, checked_graph, clean_up, describe, shorten};
+use super::{Ablation, Circuit, CircuitError, check_file, checked_graph, clean_up, describe, shorten};
 use crate::model::graph::{EmbeddingNodes, Graph, GraphError, GraphShape, Reader, Writer};
 use serde::Deserialize;
 use std::fmt::Write;
@@ -243,7 +243,11 @@ fn merge(
             return Err(CircuitError::NotRepresentable { what: "this circuit", reason });
         }
         for &edge in &targets {
-            if kept { on[edge] = true } else { off[edge] = true }
+            if kept {
+                on[edge] = true;
+            } else {
+                off[edge] = true;
+            }
             sums[edge] += scores.map_or(0.0, |scores| scores[id]) / targets.len() as f64;
         }
     }
@@ -292,7 +296,8 @@ fn nodes_off(circuit: &mut Circuit, flat: &Graph, entries: &Entries<Node>, repor
 
 /// Python writes NaN and Infinity as bare words, which no JSON reader takes; say so, with the edge where it can be seen.
 fn parse_error(text: &str, error: &serde_json::Error) -> CircuitError {
-    let bare = ["NaN", "Infinity"].iter().filter_map(|word| text.find(&format!(": {word}")).or_else(|| text.find(&format!(":{word}")))).min();
+    let bare =
+        ["NaN", "Infinity"].iter().filter_map(|word| text.find(&format!(": {word}")).or_else(|| text.find(&format!(":{word}")))).min();
     match bare.or_else(|| text.find(": -Infinity")) {
         Some(at) => {
             let before = text.get(..at).unwrap_or_default();

@@ -48,7 +48,8 @@ fn the_file_has_the_names_and_fields_of_the_public_code() {
     let text = to_json(&Circuit::from_edges(&graph, ids).unwrap(), 16).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(value["cfg"], serde_json::json!({"n_layers": 1, "n_heads": 2, "parallel_attn_mlp": false, "d_model": 16}));
-    let nodes: Vec<(&String, bool)> = value["nodes"].as_object().unwrap().iter().map(|(k, v)| (k, v["in_graph"].as_bool().unwrap())).collect();
+    let nodes: Vec<(&String, bool)> =
+        value["nodes"].as_object().unwrap().iter().map(|(k, v)| (k, v["in_graph"].as_bool().unwrap())).collect();
     let expected = [("input", true), ("a0.h0", false), ("a0.h1", true), ("m0", true), ("logits", true)];
     assert!(nodes.iter().map(|(k, v)| (k.as_str(), *v)).eq(expected));
     let edges = value["edges"].as_object().unwrap();
@@ -73,7 +74,10 @@ fn differing_heads_are_merged_or_refused() {
     assert_eq!(report, ImportReport { disagreements: 2, nodes_off: 1, neurons_ignored: false, dangling: 1 });
     let at = |w: &str, r: &str| circuit.graph().edge_by_name(w, r).unwrap();
     let scores = circuit.scores().unwrap();
-    assert_eq!((scores[at("tok_embeds", "a0.h0.k")], scores[at("pos_embeds", "a0.h0.k")], scores[at("a0.h0", "resid_post")]), (0.5, 0.5, 2.0));
+    assert_eq!(
+        (scores[at("tok_embeds", "a0.h0.k")], scores[at("pos_embeds", "a0.h0.k")], scores[at("a0.h0", "resid_post")]),
+        (0.5, 0.5, 2.0)
+    );
     let counts = circuit.counts();
     assert_eq!((counts.kept, counts.effective, counts.nodes_on), (4, 3, 4));
     let refused = from_json(FILE, shape(1, EmbeddingNodes::Single), SharedHeads::Refuse);

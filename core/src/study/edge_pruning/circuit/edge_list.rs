@@ -65,7 +65,12 @@ pub fn from_json(text: &str, graph: &Graph) -> Result<Circuit, CircuitError> {
 
 /// `tok_embeds -> m0`, one edge a line.
 pub fn to_text(circuit: &Circuit) -> String {
-    names(circuit).map(|(_, writer, reader)| format!("{writer} -> {reader}\n")).collect()
+    let mut out = String::new();
+    for (_, writer, reader) in names(circuit) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{writer} -> {reader}");
+    }
+    out
 }
 
 /// Reads `from -> to` lines; blank lines and everything after `#` are skipped.
@@ -140,13 +145,18 @@ mod tests {
     fn each_wrong_list_has_its_error() {
         let graph = graph(2, 2, 1, EmbeddingNodes::Single);
         let text = |lines: &str| from_text(lines, &graph).unwrap_err();
-        assert!(matches!(text("tok_embeds -> m0\nm9 -> m1"), CircuitError::Edge { place, error: GraphError::UnknownNode { .. } } if place == "line 2"));
+        assert!(
+            matches!(text("tok_embeds -> m0\nm9 -> m1"), CircuitError::Edge { place, error: GraphError::UnknownNode { .. } } if place == "line 2")
+        );
         assert!(matches!(text("m1 -> m0"), CircuitError::Edge { error: GraphError::Backwards { .. }, .. }));
         assert!(matches!(text("m0 -> m1 # once\n\nm0->m1"), CircuitError::Duplicate { place, .. } if place == "line 3"));
         assert!(matches!(text("m0 m1"), CircuitError::Malformed { .. }));
         let json = |text: &str| from_json(text, &graph).unwrap_err();
         assert!(matches!(json("[[\"m0\",\"m1\"],[\"m0\",\"m1\"]]"), CircuitError::Duplicate { place, .. } if place == "edge 2"));
-        assert!(matches!(json("[[\"m0\",\"a1.h0.k\"],[\"m0\",\"a1.h1.k\"]]"), CircuitError::Edge { error: GraphError::UnknownNode { .. }, .. }));
+        assert!(matches!(
+            json("[[\"m0\",\"a1.h0.k\"],[\"m0\",\"a1.h1.k\"]]"),
+            CircuitError::Edge { error: GraphError::UnknownNode { .. }, .. }
+        ));
         assert!(matches!(json("[[\"m0\"]]"), CircuitError::Malformed { .. }));
         assert!(matches!(json("[[\"m0\",\"m1\",\"m1\"]]"), CircuitError::Malformed { .. }));
         assert!(matches!(json(&"[".repeat(5000)), CircuitError::Malformed { .. }));

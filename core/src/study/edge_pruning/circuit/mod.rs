@@ -54,7 +54,9 @@ pub enum CircuitError {
     TooLarge { what: &'static str, size: usize, limit: usize },
     #[error("{place}: {reason}")]
     Malformed { place: String, reason: String },
-    #[error("{heads} per-head k/v edges disagree within their shared key/value head, first {first}; read with merging to keep an edge if any head keeps it")]
+    #[error(
+        "{heads} per-head k/v edges disagree within their shared key/value head, first {first}; read with merging to keep an edge if any head keeps it"
+    )]
     Disagreement { heads: usize, first: String },
     #[error("{what} cannot be said in this graph: {reason}")]
     NotRepresentable { what: &'static str, reason: String },
@@ -74,7 +76,9 @@ pub(crate) fn describe(shape: GraphShape) -> String {
 /// [`CircuitError::TooLarge`], [`CircuitError::Graph`].
 pub fn checked_graph(shape: GraphShape) -> Result<Graph, CircuitError> {
     let GraphShape { n_layers, n_heads, n_kv_heads, .. } = shape;
-    for (what, size) in [("the number of layers", n_layers), ("the number of heads", n_heads), ("the number of key/value heads", n_kv_heads)] {
+    for (what, size) in
+        [("the number of layers", n_layers), ("the number of heads", n_heads), ("the number of key/value heads", n_kv_heads)]
+    {
         if size > MAX_DIMENSION {
             return Err(CircuitError::TooLarge { what, size, limit: MAX_DIMENSION });
         }

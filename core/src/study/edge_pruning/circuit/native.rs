@@ -15,8 +15,8 @@ use super::edge_list::Collector;
 use super::entries::Entries;
 use super::{Circuit, CircuitError, check_file, checked_graph, shorten};
 use crate::model::graph::{Graph, GraphShape, Reader, Writer};
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde::Deserialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::collections::BTreeMap;
 
 const FORMAT: &str = "vitrine.circuit/1";
@@ -118,7 +118,11 @@ pub fn from_json(text: &str) -> Result<Circuit, CircuitError> {
     }
     let mut circuit = edges.circuit()?;
     if file.edges.len() != file.kept {
-        return Err(malformed(format!("`kept` says {}, but {} edges are listed; the file is cut or was edited", file.kept, file.edges.len())));
+        return Err(malformed(format!(
+            "`kept` says {}, but {} edges are listed; the file is cut or was edited",
+            file.kept,
+            file.edges.len()
+        )));
     }
     for name in &file.nodes_off {
         let id = name.parse::<Writer>().ok().and_then(|writer| graph.writer_id(writer)).ok_or_else(|| unknown("nodes_off", name))?;
@@ -127,12 +131,14 @@ pub fn from_json(text: &str) -> Result<Circuit, CircuitError> {
         }
         circuit.set_node(id, false);
     }
-    for (place, name) in file.labels.keys().map(|name| ("labels", name)).chain(file.groups.values().flatten().map(|name| ("groups", name))) {
+    for (place, name) in file.labels.keys().map(|name| ("labels", name)).chain(file.groups.values().flatten().map(|name| ("groups", name)))
+    {
         if !is_node(&graph, name) {
             return Err(unknown(place, name));
         }
     }
-    let texts = file.meta.iter().chain(&file.labels).flat_map(|(key, value)| [key, value]).chain(file.groups.keys()).chain(&file.model_hash);
+    let texts =
+        file.meta.iter().chain(&file.labels).flat_map(|(key, value)| [key, value]).chain(file.groups.keys()).chain(&file.model_hash);
     if let Some(long) = texts.map(String::len).find(|&bytes| bytes > MAX_TEXT_BYTES) {
         return Err(CircuitError::TooLarge { what: "a text of meta, labels or groups (bytes)", size: long, limit: MAX_TEXT_BYTES });
     }
@@ -151,7 +157,11 @@ fn scores_by_edge(graph: &Graph, entries: Entries<Vec<f32>>) -> Result<Vec<f32>,
         let range = graph.edges_of_reader(reader);
         if row.len() != range.len() || std::mem::replace(&mut seen[reader], true) {
             let want = range.len();
-            return Err(malformed(format!("scores of `{}`: {} numbers where {want} are needed, or given twice", shorten(&name), row.len())));
+            return Err(malformed(format!(
+                "scores of `{}`: {} numbers where {want} are needed, or given twice",
+                shorten(&name),
+                row.len()
+            )));
         }
         if let Some(place) = scores.get_mut(range) {
             place.copy_from_slice(&row);

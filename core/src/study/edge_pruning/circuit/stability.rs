@@ -41,7 +41,10 @@ impl Stability {
     /// [`CircuitError::NoCircuits`], [`CircuitError::Shape`].
     pub fn of(circuits: &[Circuit]) -> Result<Self, CircuitError> {
         let first = circuits.first().ok_or(CircuitError::NoCircuits)?;
-        let masks = circuits.iter().map(|circuit| circuit.fits(first.shape()).map(|()| circuit.effective_edges())).collect::<Result<Vec<_>, _>>()?;
+        let masks = circuits
+            .iter()
+            .map(|circuit| circuit.fits(first.shape()).map(|()| circuit.effective_edges()))
+            .collect::<Result<Vec<_>, _>>()?;
         let mut selected = vec![0_u32; first.graph().n_edges()];
         for mask in &masks {
             selected.iter_mut().zip(mask).for_each(|(count, &kept)| *count += u32::from(kept));
@@ -49,9 +52,8 @@ impl Stability {
         let mut pairwise_jaccard = Vec::new();
         for (i, a) in masks.iter().enumerate() {
             for b in masks.iter().skip(i + 1) {
-                let (both, either) = a.iter().zip(b).fold((0, 0), |(both, either), (&a, &b)| {
-                    (both + u32::from(a && b), either + u32::from(a || b))
-                });
+                let (both, either) =
+                    a.iter().zip(b).fold((0, 0), |(both, either), (&a, &b)| (both + u32::from(a && b), either + u32::from(a || b)));
                 pairwise_jaccard.push(if either == 0 { 1.0 } else { f64::from(both) / f64::from(either) });
             }
         }
@@ -69,7 +71,10 @@ impl Stability {
     /// [`CircuitError::Malformed`] for a threshold outside 0..=1.
     pub fn consensus(&self, threshold: f64) -> Result<Circuit, CircuitError> {
         if !(0.0..=1.0).contains(&threshold) {
-            return Err(CircuitError::Malformed { place: "consensus".to_owned(), reason: format!("threshold {threshold} is outside 0..=1") });
+            return Err(CircuitError::Malformed {
+                place: "consensus".to_owned(),
+                reason: format!("threshold {threshold} is outside 0..=1"),
+            });
         }
         // Counting in whole circuits keeps thresholds such as 0.6 of 5 exact.
         let least = ((threshold * self.circuits as f64 - 1e-9).ceil() as u32).max(1);
@@ -123,7 +128,8 @@ mod tests {
         let mut stream = Stream::new(4, "stability", 0);
         let graph = graph(2, 2, 2, EmbeddingNodes::Single);
         let circuits: Vec<Circuit> = (0..5).map(|_| random_circuit(&graph, &mut stream)).collect();
-        let expected: Vec<f64> = (0..5).flat_map(|i| (i + 1..5).map(move |j| (i, j))).map(|(i, j)| circuits[i].jaccard(&circuits[j]).unwrap()).collect();
+        let expected: Vec<f64> =
+            (0..5).flat_map(|i| (i + 1..5).map(move |j| (i, j))).map(|(i, j)| circuits[i].jaccard(&circuits[j]).unwrap()).collect();
         let stability = Stability::of(&circuits).unwrap();
         assert_eq!(stability.pairwise_jaccard, expected);
         assert!((stability.summary().jaccard_mean.unwrap() - expected.iter().sum::<f64>() / 10.0).abs() < 1e-12);

@@ -51,9 +51,9 @@ impl BooleanPrompt {
             Self::Bare => format!("{expression} is"),
             Self::FewShot => format!("{SOLVED}{expression} is"),
             Self::Instruction(ChatFormat::Llama2) => format!("[INST] <<SYS>>\n{SYSTEM}\n<</SYS>>\n\n{expression} [/INST] '"),
-            Self::Instruction(ChatFormat::ChatMl) => format!(
-                "<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n{expression}<|im_end|>\n<|im_start|>assistant\n'"
-            ),
+            Self::Instruction(ChatFormat::ChatMl) => {
+                format!("<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n{expression}<|im_end|>\n<|im_start|>assistant\n'")
+            }
         }
     }
 
@@ -119,7 +119,9 @@ fn write(shape: &Shape, stream: &mut Stream, top: bool, out: &mut String) -> boo
         Shape::Constant { negated } => {
             let value = stream.below(2) == 0;
             let word = if value { "True" } else { "False" };
-            out.push_str(&if *negated { format!("(not {word})") } else { word.to_owned() });
+            for part in if *negated { ["(not ", word, ")"] } else { ["", word, ""] } {
+                out.push_str(part);
+            }
             value != *negated
         }
         Shape::Join { left, right, negated } => {

@@ -174,7 +174,10 @@ mod tests {
             error(r#"{"clean":"aaaaaaaaaaaaaaaaaaaaa<predict>b</predict>","corrupted":"aaaaaaaaaaaaaaaaaaaaab"}"#),
             EncodeError::TooLong { row: 1, tokens: 22, context: 20 }
         );
-        assert_eq!(error(r#"{"clean":"a ","corrupted":"b ","answer":"é"}"#), EncodeError::MarkInsideToken { row: 1, side: "clean", byte: 2 });
+        assert_eq!(
+            error(r#"{"clean":"a ","corrupted":"b ","answer":"é"}"#),
+            EncodeError::MarkInsideToken { row: 1, side: "clean", byte: 2 }
+        );
         assert!(matches!(error(r##"{"clean":"a#","corrupted":"b ","answer":"c"}"##), EncodeError::Tokenizer { row: 1, .. }));
         let narrow = EncodeOptions { vocab_size: 100, ..OPTIONS };
         let pair = one(r#"{"clean":"abz","corrupted":"aby","answer":"c"}"#).unwrap();
@@ -188,10 +191,7 @@ mod tests {
         assert_eq!(pairs[1].tags["line"], "3");
         assert_eq!(encode_split(&pairs, Split::Validation, &ids, &OPTIONS).unwrap().len(), 2);
         assert_eq!(encode_split(&pairs, Split::Test, &ids, &OPTIONS).unwrap().len(), 1);
-        assert_eq!(
-            encode_split(&pairs[..1], Split::Test, &ids, &OPTIONS),
-            Err(EncodeError::EmptySplit { split: Split::Test, rows: 1 })
-        );
+        assert_eq!(encode_split(&pairs[..1], Split::Test, &ids, &OPTIONS), Err(EncodeError::EmptySplit { split: Split::Test, rows: 1 }));
     }
 
     #[test]

@@ -129,9 +129,13 @@ pub struct Encoded {
 /// Why an example cannot be used. Rows count from 1.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum EncodeError {
-    #[error("row {row}: the clean prompt has {clean} tokens and the corrupted one {corrupted}; both need the same number, position by position")]
+    #[error(
+        "row {row}: the clean prompt has {clean} tokens and the corrupted one {corrupted}; both need the same number, position by position"
+    )]
     Lengths { row: usize, clean: usize, corrupted: usize },
-    #[error("row {row}: the {what} `{text}` is {tokens} tokens after this prompt; it must be exactly one (a wrong answer must have as many as the marked part)")]
+    #[error(
+        "row {row}: the {what} `{text}` is {tokens} tokens after this prompt; it must be exactly one (a wrong answer must have as many as the marked part)"
+    )]
     SeveralTokens { row: usize, what: &'static str, text: String, tokens: usize },
     #[error("row {row}: the mark at byte {byte} of the {side} prompt cuts a token in two; move it to a token's start")]
     MarkInsideToken { row: usize, side: &'static str, byte: usize },

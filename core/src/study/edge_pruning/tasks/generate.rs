@@ -21,7 +21,9 @@ pub const MAX_ATTEMPTS: usize = 1000;
 /// Why no example could be made.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum GenerateError {
-    #[error("{task}: no acceptable example {index} of the {split} split among {attempts} candidates; the tokenizer splits too many of the words, or too few combinations exist")]
+    #[error(
+        "{task}: no acceptable example {index} of the {split} split among {attempts} candidates; the tokenizer splits too many of the words, or too few combinations exist"
+    )]
     Exhausted { task: &'static str, split: Split, index: u64, attempts: usize },
 }
 

@@ -40,7 +40,9 @@ pub fn log_softmax(logits: &[f32], subset: Option<&[u32]>) -> Result<Vec<f64>, M
     let mut values = chosen(logits, subset)?;
     let top = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let log_sum = top + values.iter().map(|x| (x - top).exp()).sum::<f64>().ln();
-    values.iter_mut().for_each(|x| *x -= log_sum);
+    for x in &mut values {
+        *x -= log_sum;
+    }
     Ok(values)
 }
 
@@ -197,7 +199,13 @@ mod tests {
             for i in (0..n).filter(|&i| truth[i]) {
                 for j in (0..n).filter(|&j| !truth[j]) {
                     pairs += 1.0;
-                    wins += if scores[i] > scores[j] { 1.0 } else if scores[i] == scores[j] { 0.5 } else { 0.0 };
+                    wins += if scores[i] > scores[j] {
+                        1.0
+                    } else if scores[i] == scores[j] {
+                        0.5
+                    } else {
+                        0.0
+                    };
                 }
             }
             match auroc(&scores, &truth) {

@@ -50,7 +50,9 @@ pub struct MibCurve {
 /// Why a curve is not defined.
 #[derive(Debug, Error, Clone, Copy, PartialEq)]
 pub enum MibError {
-    #[error("the full model's metric ({full}) equals that of the empty circuit ({empty}); the task does not tell them apart, so faithfulness is undefined")]
+    #[error(
+        "the full model's metric ({full}) equals that of the empty circuit ({empty}); the task does not tell them apart, so faithfulness is undefined"
+    )]
     NoRange { full: f64, empty: f64 },
     #[error("the metric of circuit {index} is not a finite number")]
     NotFinite { index: usize },
@@ -113,11 +115,14 @@ mod tests {
     /// Area by summing thin slices of the straight lines between points.
     fn brute(f: &dyn Fn(f64) -> f64) -> f64 {
         let slices = 20_000;
-        SIZES.windows(2).map(|w| {
-            let step = (w[1] - w[0]) / f64::from(slices);
-            let height = |x: f64| f(w[0]) + (f(w[1]) - f(w[0])) * (x - w[0]) / (w[1] - w[0]);
-            (0..slices).map(|i| height(w[0] + (f64::from(i) + 0.5) * step) * step).sum::<f64>()
-        }).sum()
+        SIZES
+            .windows(2)
+            .map(|w| {
+                let step = (w[1] - w[0]) / f64::from(slices);
+                let height = |x: f64| f(w[0]) + (f(w[1]) - f(w[0])) * (x - w[0]) / (w[1] - w[0]);
+                (0..slices).map(|i| height(w[0] + (f64::from(i) + 0.5) * step) * step).sum::<f64>()
+            })
+            .sum()
     }
 
     #[test]

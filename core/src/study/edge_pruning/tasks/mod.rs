@@ -31,6 +31,9 @@ pub mod tracr;
 pub mod vocab;
 pub mod words;
 
-pub use encode::{Encoded, EncodeError, EncodeOptions, Scoring, TargetKind, encode, encode_split};
+#[cfg(test)]
+mod data_tests;
+
+pub use encode::{EncodeError, EncodeOptions, Encoded, Scoring, TargetKind, encode, encode_split};
 pub use generate::{GenerateError, Generator};
 pub use pair::{Pair, Predict, Split};

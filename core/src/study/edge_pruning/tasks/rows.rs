@@ -174,13 +174,18 @@ mod tests {
 
     #[test]
     fn boolean_and_year_rows_are_read_their_own_way() {
-        let row = one(r#"{"clean":"True is","corrupted":"False is","expr":"True","corrupted_expr":"False","answer":" True","wrong":" False"}"#);
+        let row =
+            one(r#"{"clean":"True is","corrupted":"False is","expr":"True","corrupted_expr":"False","answer":" True","wrong":" False"}"#);
         let few = row.pair(RowOptions { prompt: BooleanPrompt::FewShot, ..RowOptions::default() }).unwrap();
         assert!(few.clean.ends_with("\nTrue is") && few.corrupted.ends_with("\nFalse is"));
         let row = one(r#"{"clean":"1732","corrupted":"1701","year":32,"gpt2_ids":[1,2],"gpt2_corrupted_ids":[1,3]}"#);
         let e = row.encoded(IdFamily::Gpt2, &EncodeOptions { context: 8, vocab_size: 10, bos: None }).unwrap();
         assert_eq!((e.target, e.answers.len()), (TargetKind::Year { yy: 32, form: YearForm::TwoDigits }, 0));
-        for bad in [r#"{"clean":"a","corrupted":"b"}"#, r#"{"clean":"a","corrupted":"b","year":100}"#, r#"{"clean":"a","corrupted":"b","year":1,"answer":"c"}"#] {
+        for bad in [
+            r#"{"clean":"a","corrupted":"b"}"#,
+            r#"{"clean":"a","corrupted":"b","year":100}"#,
+            r#"{"clean":"a","corrupted":"b","year":1,"answer":"c"}"#,
+        ] {
             assert!(matches!(read_rows(bad, LineLimits::default()), Err(LinesError::Row { line: 1, .. })), "{bad}");
         }
     }

@@ -132,16 +132,12 @@ mod tests {
     #[test]
     fn token_tasks_have_token_figures() {
         let e = example(vec![2, 0], vec![Some(1), None], TargetKind::Tokens, 2);
-        let (full, circuit) = ([[0.0, 1.0, 3.0], [5.0, 0.0, 0.0]], [[0.0, 4.0, 3.0], [5.0, 0.0, 0.0]]);
-        let rows = |x: &'static [[f32; 3]; 2]| x.iter().map(<[f32; 3]>::as_slice).collect::<Vec<_>>();
-        static FULL: [[f32; 3]; 2] = [[0.0, 1.0, 3.0], [5.0, 0.0, 0.0]];
-        static CIRCUIT: [[f32; 3]; 2] = [[0.0, 4.0, 3.0], [5.0, 0.0, 0.0]];
-        assert_eq!((full, circuit), (FULL, CIRCUIT));
-        let s = score(&e, &Scoring::FullVocab, &rows(&FULL), &rows(&CIRCUIT)).unwrap();
-        assert!((s.kl - kl(&FULL[0], &CIRCUIT[0], None).unwrap() / 2.0).abs() < 1e-15 && s.kl > 0.1);
+        let (full, circuit): ([&[f32]; 2], [&[f32]; 2]) = ([&[0.0, 1.0, 3.0], &[5.0, 0.0, 0.0]], [&[0.0, 4.0, 3.0], &[5.0, 0.0, 0.0]]);
+        let s = score(&e, &Scoring::FullVocab, &full, &circuit).unwrap();
+        assert!((s.kl - kl(full[0], circuit[0], None).unwrap() / 2.0).abs() < 1e-15 && s.kl > 0.1);
         assert_eq!((s.exact_match, s.accuracy), (Some(0.5), Some(0.5)));
         assert_eq!((s.logit_difference, s.answer_above_wrong, s.kendall_tau), (Some(-1.0), Some(0.0), None));
-        assert_eq!(score(&e, &Scoring::FullVocab, &rows(&FULL)[..1], &rows(&CIRCUIT)), Err(MetricError::Lengths { left: 2, right: 1 }));
+        assert_eq!(score(&e, &Scoring::FullVocab, &full[..1], &circuit), Err(MetricError::Lengths { left: 2, right: 1 }));
         let both = mean_scores(&[s, Scores { kl: 0.0, ..Scores::default() }]).unwrap();
         assert_eq!((both.kl, both.accuracy), (s.kl / 2.0, Some(0.5)));
         assert_eq!(mean_scores(&[]), None);
@@ -174,6 +170,9 @@ mod tests {
         let as_logits = tracr_divergence(Some(NumericScoring::AsLogits), &r, &c).unwrap();
         assert!((as_logits - kl(&[0.5, 1.0], &[0.25, 1.0], None).unwrap()).abs() < 1e-15);
         assert_eq!(tracr_divergence(None, &r, &c).unwrap(), 0.0);
-        assert_eq!(tracr_divergence(Some(NumericScoring::AsLogits), &[&[1.0, 2.0]], &[&[1.0, 2.0]]), Err(MetricError::Lengths { left: 2, right: 1 }));
+        assert_eq!(
+            tracr_divergence(Some(NumericScoring::AsLogits), &[&[1.0, 2.0]], &[&[1.0, 2.0]]),
+            Err(MetricError::Lengths { left: 2, right: 1 })
+        );
     }
 }

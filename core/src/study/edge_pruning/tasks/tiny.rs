@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 const NAMES: &[&str] = &[
-    "adam", "alice", "anna", "ben", "carl", "clara", "david", "diana", "emma", "eric", "frank", "grace", "hugo", "ida", "jack", "julia", "karl",
-    "laura", "mark", "nina", "oscar", "paula", "ruth", "sam", "tina", "victor",
+    "adam", "alice", "anna", "ben", "carl", "clara", "david", "diana", "emma", "eric", "frank", "grace", "hugo", "ida", "jack", "julia",
+    "karl", "laura", "mark", "nina", "oscar", "paula", "ruth", "sam", "tina", "victor",
 ];
 const PLACES: &[&str] = &["bank", "garden", "library", "market", "park", "school", "station", "store"];
 const OBJECTS: &[&str] = &["ball", "book", "drink", "flower", "letter", "map", "pen", "ring"];

@@ -136,7 +136,7 @@ impl TracrConfig {
         if let Some((name, size)) = sizes.into_iter().find(|(_, size)| !(1..=MAX_SIZE).contains(size)) {
             return Err(format!("{name} is {size}; it must be 1 to {MAX_SIZE}"));
         }
-        if self.n_layers * self.n_heads > MAX_SIZE {
+        if self.n_layers.checked_mul(self.n_heads).is_none_or(|heads| heads > 1024) || self.n_heads > 256 {
             return Err(format!("{} layers of {} heads are too many", self.n_layers, self.n_heads));
         }
         if self.max_positions <= self.max_seq_len_without_bos {
@@ -322,7 +322,11 @@ impl EdgeTruth {
     pub fn from_json(text: &str, graph: &Graph) -> Result<Self, TracrError> {
         let file: EdgesFile = serde_json::from_str(text).map_err(|error| TracrError::Edges(error.to_string()))?;
         if file.n_edges_total != graph.n_edges() {
-            return Err(TracrError::Edges(format!("for a graph of {} edges, but this program has {}", file.n_edges_total, graph.n_edges())));
+            return Err(TracrError::Edges(format!(
+                "for a graph of {} edges, but this program has {}",
+                file.n_edges_total,
+                graph.n_edges()
+            )));
         }
         let mut sets = BTreeMap::new();
         for name in SETS {

@@ -54,9 +54,14 @@ fn outputs_are_decoded_and_compared() {
     assert!(!TracrValue::Text("1".to_owned()).agrees(&TracrValue::Int(1), 9.0));
     let good = r#"{"tokens":["a"],"input_ids":[1,0],"output":["a"],"raw":[[1.0,-0.0]]}"#;
     assert_eq!(config.read_pairs(good, LineLimits::default()).unwrap().len(), 1);
-    for (from, to) in [("[1,0]", "[1,9]"), ("[1,0]", "[0,0]"), ("[1,0]", "[1]"), ("[[1.0,-0.0]]", "[[1.0]]"), ("[\"a\"],\"input", "[],\"input")] {
+    for (from, to) in
+        [("[1,0]", "[1,9]"), ("[1,0]", "[0,0]"), ("[1,0]", "[1]"), ("[[1.0,-0.0]]", "[[1.0]]"), ("[\"a\"],\"input", "[],\"input")]
+    {
         let text = format!("{good}\n{}", good.replace(from, to));
-        assert!(matches!(config.read_pairs(&text, LineLimits::default()), Err(TracrError::Pairs(LinesError::Row { line: 2, .. }))), "{from}");
+        assert!(
+            matches!(config.read_pairs(&text, LineLimits::default()), Err(TracrError::Pairs(LinesError::Row { line: 2, .. }))),
+            "{from}"
+        );
     }
 }
 
@@ -74,6 +79,9 @@ fn truth_sets_name_edges_of_the_graph() {
     let bad = |from: &str, to: &str| EdgeTruth::from_json(&text.replacen(from, to, 1), &graph).unwrap_err();
     assert!(matches!(bad("13", "14"), TracrError::Edges(_)));
     assert!(matches!(bad("[\"m0\",\"resid_post\"]", "[\"m0\",\"a0.h0.q\"]"), TracrError::Edge { error: GraphError::Backwards { .. }, .. }));
-    assert!(matches!(bad("[\"m0\",\"resid_post\"]", "[\"m1\",\"resid_post\"]"), TracrError::Edge { error: GraphError::UnknownNode { .. }, .. }));
+    assert!(matches!(
+        bad("[\"m0\",\"resid_post\"]", "[\"m1\",\"resid_post\"]"),
+        TracrError::Edge { error: GraphError::UnknownNode { .. }, .. }
+    ));
     assert!(matches!(bad("[\"m0\",\"resid_post\"]", "[\"tok_embeds\",\"m0\"]"), TracrError::Edges(_)));
 }

@@ -5,6 +5,7 @@
 //! or are common to both genders were left out.
 
 /// Names usually given to men.
+#[rustfmt::skip]
 pub const NAMES_MALE: &[&str] = &[
     "Aaron", "Adam", "Adrian", "Alan", "Albert", "Alexander", "Alfred", "Allen", "Andrew", "Andy", "Anthony", "Arthur", "Barry",
     "Ben", "Benjamin", "Bernard", "Billy", "Bob", "Bobby", "Brad", "Bradley", "Brian", "Bruce", "Bryan", "Calvin", "Carl",
@@ -23,6 +24,7 @@ pub const NAMES_MALE: &[&str] = &[
 ];
 
 /// Names usually given to women.
+#[rustfmt::skip]
 pub const NAMES_FEMALE: &[&str] = &[
     "Alice", "Alison", "Allison", "Amanda", "Amelia", "Amy", "Andrea", "Angela", "Ann", "Anna", "Anne", "Annie", "Barbara",
     "Bella", "Beth", "Betty", "Carol", "Caroline", "Catherine", "Christina", "Christine", "Claire", "Clara", "Deborah", "Diana",
@@ -35,6 +37,7 @@ pub const NAMES_FEMALE: &[&str] = &[
 ];
 
 /// Where people meet.
+#[rustfmt::skip]
 pub const PLACES: &[&str] = &[
     "airport", "bakery", "bank", "beach", "cabin", "camp", "castle", "church", "clinic", "factory", "farm", "forest", "gallery",
     "garage", "gym", "harbor", "hotel", "kitchen", "lake", "market", "museum", "palace", "river", "stadium", "studio", "temple",
@@ -42,6 +45,7 @@ pub const PLACES: &[&str] = &[
 ];
 
 /// What people hand to each other; all take the article `a`.
+#[rustfmt::skip]
 pub const OBJECTS: &[&str] = &[
     "ball", "basket", "blanket", "bottle", "box", "cake", "camera", "candle", "card", "chair", "clock", "coat", "coin", "guitar",
     "hat", "jacket", "key", "knife", "lamp", "magazine", "map", "mirror", "necklace", "notebook", "painting", "pen", "pencil",
@@ -56,12 +60,12 @@ pub const IOI_FRAMES: &[&str] = &[
     "At the {P}, {1} and {2} were talking when {B} showed a {O} to",
     "On Sunday {1} and {2} walked to the {P}. There {B} offered a {O} to",
     "Once {1} and {2} had reached the {P}, {B} passed the {O} to",
-    "{1} and {2} waited outside the {P} all morning, so {B} brought a {O} to",
+    "For hours {1} and {2} waited outside the {P}, so {B} brought a {O} to",
     "As soon as {1} and {2} sat down in the {P}, {B} gave the {O} to",
     "Last week {1} and {2} cleaned the {P}. Afterwards {B} lent a {O} to",
     "Because {1} and {2} both work at the {P}, {B} often sends a {O} to",
     "The {O} that {1} and {2} saw near the {P} was cheap, and {B} bought it as a gift for",
-    "{1} and {2} found an old {O} behind the {P}. Later {B} returned it to",
+    "This spring {1} and {2} found an old {O} behind the {P}. Later {B} returned it to",
     "During the trip {1} and {2} stopped at the {P}, and {B} threw the {O} to",
     "Although {1} and {2} argued in the {P} about the {O}, in the end {B} apologized to",
     "In the {P}, {1} and {2} played cards for a {O}. After the game {B} paid it to",
@@ -70,6 +74,7 @@ pub const IOI_FRAMES: &[&str] = &[
 ];
 
 /// Things that last; the first word of a greater-than prompt after `The`.
+#[rustfmt::skip]
 pub const NOUNS: &[&str] = &[
     "alliance", "blockade", "boom", "boycott", "ceremony", "conflict", "crisis", "crusade", "custom", "debate", "depression",
     "dictatorship", "drought", "empire", "exile", "experiment", "famine", "festival", "flood", "harvest", "inquiry", "invasion",
@@ -93,6 +98,7 @@ pub const PRONOUN_FRAMES: &[&str] = &[
 ];
 
 /// What someone can be; no word here names a gender.
+#[rustfmt::skip]
 pub const ROLES: &[&str] = &[
     "architect", "artist", "athlete", "baker", "captain", "clerk", "coach", "dentist", "designer", "editor", "engineer", "farmer",
     "inventor", "judge", "listener", "mechanic", "musician", "photographer", "pilot", "poet", "reader", "reporter", "scientist",
@@ -100,6 +106,7 @@ pub const ROLES: &[&str] = &[
 ];
 
 /// How someone can be that; all take the article `a`.
+#[rustfmt::skip]
 pub const ADJECTIVES: &[&str] =
     &["brave", "careful", "clever", "fine", "gentle", "gifted", "good", "great", "kind", "patient", "remarkable", "skilled", "strong", "talented"];
 
@@ -127,6 +134,8 @@ mod tests {
             }
             assert!(frame.find("{1}") < frame.find("{2}") && frame.find("{2}") < frame.find("{B}"), "{frame}");
             assert!(frame.ends_with(" to") || frame.ends_with(" for"));
+            // A name without a space before it is another token, often several.
+            assert!(!frame.starts_with('{'), "{frame}");
         }
         for frame in PRONOUN_FRAMES {
             assert!(["{N}", "{A}", "{R}"].iter().all(|place| frame.matches(place).count() == 1));
