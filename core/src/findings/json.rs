@@ -22,7 +22,10 @@ pub fn canonical_json<T: Serialize>(value: &T, what: &'static str) -> Result<Str
 /// SHA-256 as lower-case hex.
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let digest = Sha256::digest(bytes);
+    let nibbles = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles.filter_map(|nibble| HEX.get(usize::from(nibble))).collect()
 }
 
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8], what: &'static str, schema: &'static str) -> Result<T, FindingsError> {

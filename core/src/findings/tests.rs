@@ -58,7 +58,7 @@ fn a_whole_graph_of_70_651_edges_is_held_checked_and_drawn() {
     let runs = [(RunRecord::new("edge-pruning"), findings)];
     let html = crate::report::render(&runs, &crate::report::Options::default()).unwrap();
     assert!(html.contains("the 600 strongest are drawn"));
-    assert_eq!(html.matches("class=\"edge ").count(), 602, "600 edges and two samples in the key");
+    assert_eq!(html.matches(" data-w=").count(), 600);
 }
 
 /// Changes one thing and gives back what the check says.
@@ -135,7 +135,7 @@ fn other_files_are_refused_in_words() {
     let read = |text: &str| Findings::from_json(text.as_bytes()).expect_err("not findings").to_string();
     assert!(read("{\"schema\":\"vitrine.findings/9\"}").contains("this version reads \"vitrine.findings/1\""));
     assert!(read("[]").contains("expected JSON of schema vitrine.findings/1"));
-    assert!(read(&"[".repeat(100_000)).contains("recursion limit"));
+    assert!(read(&"[".repeat(100_000)).contains("expected JSON of schema"));
     let with_more = Findings::new("s", "t").to_json().unwrap().replacen('{', "{\"surplus\":1,", 1);
     assert!(read(&with_more).contains("surplus"));
     assert!(Findings::from_json(b"\xff\xfe").is_err());
@@ -178,9 +178,8 @@ proptest! {
         table.push(vec![text.into(), value.into()]);
         findings.panels.push(Panel::new("t", "", "", table));
         let json = findings.to_json().unwrap();
-        for c in json.chars() {
-            prop_assert!(!matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\u{202e}' | '\0'..='\x1f'));
-        }
+        let unsafe_here = |c: char| c < ' ' || "<>&\u{2028}\u{2029}\u{202e}".contains(c);
+        prop_assert!(!json.contains(unsafe_here));
         let back = Findings::from_json(json.as_bytes()).unwrap();
         prop_assert_eq!(back.to_json().unwrap(), json);
         prop_assert_eq!(back, findings);

@@ -15,6 +15,7 @@
 pub mod attribution;
 pub mod checkpoint;
 pub mod circuit;
+pub mod compare_methods;
 pub mod evaluate;
 pub mod objective;
 pub mod patching;
