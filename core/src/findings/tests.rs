@@ -156,7 +156,7 @@ fn a_record_keeps_every_bit_and_its_bounds() {
     assert!(record.check().unwrap_err().to_string().contains("64 lower-case hex digits"));
     record.models.clear();
     let mut deep = serde_json::Value::Null;
-    for _ in 0..limits::CONFIG_DEPTH + 1 {
+    for _ in 0..=limits::CONFIG_DEPTH {
         deep = serde_json::Value::Array(vec![deep]);
     }
     record.config = deep;

@@ -5,7 +5,10 @@
 
 use burn::tensor::{Device, Tensor, TensorData, activation::softmax};
 
-use super::{batch::Batch, config::{Positions, TransformerConfig}};
+use super::{
+    batch::Batch,
+    config::{Positions, TransformerConfig},
+};
 
 /// Added to the scores of keys that a query may not see: far below any real score, yet finite.
 const HIDDEN: f32 = -1e30;
@@ -37,16 +40,16 @@ impl AttentionContext {
             let rows = (0..seq).flat_map(|q| (0..seq).map(move |k| if k <= q { 0.0 } else { HIDDEN })).collect::<Vec<f32>>();
             Tensor::from_data(TensorData::new(rows, [1, 1, seq, seq]), device)
         } else {
-            let rows = batch.lengths().iter().flat_map(|&len| (0..seq).map(move |k| if k < len { 0.0 } else { HIDDEN })).collect::<Vec<f32>>();
+            let rows =
+                batch.lengths().iter().flat_map(|&len| (0..seq).map(move |k| if k < len { 0.0 } else { HIDDEN })).collect::<Vec<f32>>();
             Tensor::from_data(TensorData::new(rows, [batch.size(), 1, 1, seq]), device)
         };
         let rotation = match config.positions {
             Positions::Learned => None,
             Positions::Rotary { base } => {
                 let half = config.d_head / 2;
-                let angles: Vec<f64> = (0..seq)
-                    .flat_map(|p| (0..half).map(move |i| p as f64 * base.powf(-2.0 * i as f64 / config.d_head as f64)))
-                    .collect();
+                let angles: Vec<f64> =
+                    (0..seq).flat_map(|p| (0..half).map(move |i| p as f64 * base.powf(-2.0 * i as f64 / config.d_head as f64))).collect();
                 let table = |f: fn(f64) -> f64| {
                     let values = angles.iter().map(|&a| f(a) as f32).collect::<Vec<f32>>();
                     Tensor::from_data(TensorData::new(values, [1, 1, seq, half]), device)

@@ -76,7 +76,9 @@ pub enum GraphError {
     UnknownNode { name: String, n_layers: usize, n_heads: usize, n_kv_heads: usize, hint: String },
     #[error("edge {writer} -> {reader} runs backwards: {reader} is computed before {writer} writes")]
     Backwards { writer: String, reader: String },
-    #[error("a graph needs at least one layer and one head, and heads divisible by key/value heads (got {n_layers} layers, {n_heads} heads, {n_kv_heads} key/value heads)")]
+    #[error(
+        "a graph needs at least one layer and one head, and heads divisible by key/value heads (got {n_layers} layers, {n_heads} heads, {n_kv_heads} key/value heads)"
+    )]
     BadShape { n_layers: usize, n_heads: usize, n_kv_heads: usize },
 }
 
@@ -275,9 +277,8 @@ impl Graph {
     /// The writer ids that carry what the reader `id` reads: several heads for a shared k or v, none for `resid_post`.
     pub fn outputs_of_reader(&self, id: usize) -> Vec<usize> {
         let group = self.shape.n_heads / self.shape.n_kv_heads;
-        let heads = |layer: usize, heads: std::ops::Range<usize>| {
-            heads.filter_map(|head| self.writer_id(Writer::Head { layer, head })).collect()
-        };
+        let heads =
+            |layer: usize, heads: std::ops::Range<usize>| heads.filter_map(|head| self.writer_id(Writer::Head { layer, head })).collect();
         match self.reader(id) {
             Reader::Q { layer, head } => heads(layer, head..head + 1),
             Reader::K { layer, head } | Reader::V { layer, head } => heads(layer, head * group..(head + 1) * group),
@@ -418,9 +419,16 @@ mod tests {
         assert!(matches!(graph.edge_by_name("m1", "m0"), Err(GraphError::Backwards { .. })));
         assert!(matches!(graph.edge_by_name("m0", "m0"), Err(GraphError::Backwards { .. })));
         assert!(graph.edge_by_name("a0.h1", "m0").is_ok());
-        for (writer, reader) in
-            [("m2", "resid_post"), ("a0.h2", "m1"), ("a0.h0", "a1.h1.k"), ("pos_embeds", "m0"), ("m00", "m1"), ("m+0", "m1"), ("", ""), ("a0", "a0.h0.x")]
-        {
+        for (writer, reader) in [
+            ("m2", "resid_post"),
+            ("a0.h2", "m1"),
+            ("a0.h0", "a1.h1.k"),
+            ("pos_embeds", "m0"),
+            ("m00", "m1"),
+            ("m+0", "m1"),
+            ("", ""),
+            ("a0", "a0.h0.x"),
+        ] {
             assert!(matches!(graph.edge_by_name(writer, reader), Err(GraphError::UnknownNode { .. })), "{writer} {reader}");
         }
     }

@@ -79,7 +79,9 @@ impl Reader<'_> {
         let d = config.d_model;
         Ok(match config.norm {
             NormKind::None => Norm::None,
-            NormKind::Layer { eps } => Norm::Layer { scale: self.vector(&format!("{name}.weight"), d)?, shift: self.vector(&format!("{name}.bias"), d)?, eps },
+            NormKind::Layer { eps } => {
+                Norm::Layer { scale: self.vector(&format!("{name}.weight"), d)?, shift: self.vector(&format!("{name}.bias"), d)?, eps }
+            }
             NormKind::Rms { eps } => Norm::Rms { scale: self.vector(&format!("{name}.weight"), d)?, eps },
         })
     }
@@ -150,7 +152,11 @@ impl TryFrom<&ModelDescription> for TransformerConfig {
             (described::Activation::Silu, true) => Activation::SwiGlu,
             (kind, gated) => {
                 let found = format!("{kind:?}{}", if gated { ", gated" } else { "" });
-                return Err(LoadError::Unsupported { what: "activation", found, supported: "gelu_new and relu without a gate, silu with one" });
+                return Err(LoadError::Unsupported {
+                    what: "activation",
+                    found,
+                    supported: "gelu_new and relu without a gate, silu with one",
+                });
             }
         };
         Ok(Self {
@@ -247,14 +253,18 @@ pub fn load(description: &ModelDescription, source: &dyn WeightSource, device: &
     };
     let (tok, pos, norm, head) = match (gguf, gpt2) {
         (true, _) => ("token_embd.weight".into(), "position_embd.weight".into(), "output_norm".into(), "output.weight".into()),
-        (false, true) => (format!("{prefix}wte.weight"), format!("{prefix}wpe.weight"), format!("{prefix}ln_f"), "lm_head.weight".to_string()),
+        (false, true) => {
+            (format!("{prefix}wte.weight"), format!("{prefix}wpe.weight"), format!("{prefix}ln_f"), "lm_head.weight".to_string())
+        }
         (false, false) => ("model.embed_tokens.weight".into(), String::new(), "model.norm".into(), "lm_head.weight".into()),
     };
     Ok(Transformer {
         config,
         tok_embed: reader.tensor2(reader.values(&tok, &[vocab_size, d_model])?, [vocab_size, d_model]),
         pos_embed: match config.positions {
-            Positions::Learned => Some(reader.tensor2(reader.values(&pos, &[config.max_positions, d_model])?, [config.max_positions, d_model])),
+            Positions::Learned => {
+                Some(reader.tensor2(reader.values(&pos, &[config.max_positions, d_model])?, [config.max_positions, d_model]))
+            }
             Positions::Rotary { .. } => None,
         },
         blocks: (0..config.n_layers).map(block).collect::<Result<_, _>>()?,
@@ -284,7 +294,10 @@ pub fn load_tracr(config: TransformerConfig, source: &dyn WeightSource, device: 
         Tensor::<1>::from_data(TensorData::new(values, [len]), device)
     };
     let linear = |layer: usize, part: &str, d_in: usize, d_out: usize| -> Result<Linear, LoadError> {
-        Ok(Linear { weight: reader.tensor2(matrix(layer, part, [d_in, d_out])?, [d_in, d_out]), bias: Some(vector(bias(layer, part, d_out)?)) })
+        Ok(Linear {
+            weight: reader.tensor2(matrix(layer, part, [d_in, d_out])?, [d_in, d_out]),
+            bias: Some(vector(bias(layer, part, d_out)?)),
+        })
     };
     let block = |layer: usize| -> Result<Block, LoadError> {
         let parts = ["Q", "K", "V"].map(|part| linear(layer, part, d_model, heads));

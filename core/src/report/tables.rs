@@ -6,6 +6,9 @@ use super::numbers::{count, fixed};
 use super::text::{CELL, NAME, shown};
 use crate::findings::{Best, Cell, Column, ColumnKind, Table};
 
+/// Bytes from which a text gets a wider column.
+const LONG_CELL: usize = 60;
+
 /// A table panel's body. `rows` is how many rows are shown at most.
 pub(super) fn table(body: &Table, caption: &Markup, rows: usize) -> Markup {
     let best: Vec<Option<f64>> = body.columns.iter().enumerate().map(|(at, column)| best(body, at, column)).collect();
@@ -53,7 +56,11 @@ fn one_cell(cell: &Cell, column: &Column, first: bool, best: Option<f64>) -> Mar
         }
         Cell::Text(words) => shown(words, CELL),
     };
-    let class = if column.kind == ColumnKind::Number { "num" } else { "txt" };
+    let class = match cell {
+        _ if column.kind == ColumnKind::Number => "num",
+        Cell::Text(words) if words.len() > LONG_CELL => "txt long",
+        _ => "txt",
+    };
     html! {
         @if first { th scope="row" class=(class) { (words) } } @else { td class=(class) { (words) } }
     }

@@ -89,9 +89,8 @@ fn visible(text: &str, keep_lines: bool) -> String {
                     out.push('⁺');
                 }
             }
-            '\0'..='\x1f' => out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('␀')),
-            '\x7f' => out.push('␡'),
-            _ if is_hidden(c) => out.push_str(&format!("⟨U+{:04X}⟩", u32::from(c))),
+            '\n' => out.push('↵'),
+            _ if c.is_control() || is_hidden(c) => out.push_str(&format!("⟨U+{:04X}⟩", u32::from(c))),
             _ => out.push(c),
         }
     }
@@ -142,8 +141,8 @@ mod tests {
 
     #[test]
     fn hidden_characters_become_signs() {
-        assert_eq!(label("a\u{202e}b\0c\u{200b}\x7f", 50), "a⟨U+202E⟩b␀c⟨U+200B⟩␡");
-        assert_eq!(label("a\nb", 50), "a␊b");
+        assert_eq!(label("a\u{202e}b\0c\u{200b}\x7f", 50), "a⟨U+202E⟩b⟨U+0000⟩c⟨U+200B⟩⟨U+007F⟩");
+        assert_eq!(label("a\nb", 50), "a↵b");
         assert_eq!(lines("a\nb\tc", 50), "a\nb\tc");
         assert_eq!(label("👩\u{200d}💻", 50), "👩\u{200d}💻");
         let tower = format!("z{}", "\u{301}".repeat(500));

@@ -84,7 +84,14 @@ impl AdamW {
     }
 
     /// One step on a tensor; `moments` are made on the first.
-    pub fn step_tensor<const D: usize>(&self, param: Tensor<D>, gradient: Tensor<D>, moments: &mut Option<[Tensor<1>; 2]>, step: u64, lr: f64) -> Tensor<D> {
+    pub fn step_tensor<const D: usize>(
+        &self,
+        param: Tensor<D>,
+        gradient: Tensor<D>,
+        moments: &mut Option<[Tensor<1>; 2]>,
+        step: u64,
+        lr: f64,
+    ) -> Tensor<D> {
         let (shape, device) = (param.dims(), param.device());
         let n = shape.iter().product();
         let [first, second] = moments.take().unwrap_or_else(|| [Tensor::zeros([n], &device), Tensor::zeros([n], &device)]);

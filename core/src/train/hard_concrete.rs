@@ -93,7 +93,13 @@ mod tests {
     #[test]
     fn published_fixtures() {
         let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-5, "{found} {expected}");
-        for (a, p0, soft_value) in [(0.0, 0.168_178, 0.5), (2.0, 0.026_633, 0.916_827), (-2.0, 0.599_025, 0.083_173), (10.0, 0.000_009, 0.999_994), (-10.0, 0.999_775, 0.000_006)] {
+        for (a, p0, soft_value) in [
+            (0.0, 0.168_178, 0.5),
+            (2.0, 0.026_633, 0.916_827),
+            (-2.0, 0.599_025, 0.083_173),
+            (10.0, 0.000_009, 0.999_994),
+            (-10.0, 0.999_775, 0.000_006),
+        ] {
             close(probability_zero(a), p0);
             close(soft(a).into(), soft_value);
         }

@@ -81,7 +81,14 @@ mod tests {
 
     #[test]
     fn streams_are_functions_of_their_arguments_and_differ_in_each() {
-        let take = |seed, name: &str, step| (0..4).map({ let mut s = Stream::new(seed, name, step); move |_| s.u64() }).collect::<Vec<_>>();
+        let take = |seed, name: &str, step| {
+            (0..4)
+                .map({
+                    let mut s = Stream::new(seed, name, step);
+                    move |_| s.u64()
+                })
+                .collect::<Vec<_>>()
+        };
         assert_eq!(take(1, "mask", 5), take(1, "mask", 5));
         for other in [take(2, "mask", 5), take(1, "data", 5), take(1, "mask", 6)] {
             assert_ne!(take(1, "mask", 5), other);

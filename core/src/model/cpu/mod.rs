@@ -6,11 +6,11 @@
 //! **Method.** On the flex backend a tensor that nobody else holds turns into its `Vec<f32>` and back without a copy. The kernels are plain loops over
 //! rows that the compiler vectorises, compiled once per instruction set and chosen at run time (`pulp`). Tensors that autodiff tracks, and tensors of other devices, take the tensor operations in the calling modules.
 
-mod tiles;
 mod rows;
+mod tiles;
 
-pub use tiles::TiledRows;
 pub use rows::{activation, activation_pullback, norm, norm_pullback};
+pub use tiles::TiledRows;
 
 use burn::tensor::{Device, Tensor, TensorData};
 

@@ -3,7 +3,10 @@
 use burn::tensor::Tensor;
 
 use super::{into_vec, tensor};
-use crate::model::{activation::{GELU_CUBIC, GELU_LINEAR}, config::Activation};
+use crate::model::{
+    activation::{GELU_CUBIC, GELU_LINEAR},
+    config::Activation,
+};
 
 /// What happens to one row. Implementations are `inline(always)`: the loop around them is compiled once per instruction set, and only what is inlined into it
 /// uses that set.

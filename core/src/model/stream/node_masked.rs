@@ -6,7 +6,10 @@
 use burn::tensor::Tensor;
 
 use super::{AttnInput, HeadOutputs, Plain, Reference, Stream};
-use crate::model::{graph::{EmbeddingNodes, Graph}, transformer::Linear};
+use crate::model::{
+    graph::{EmbeddingNodes, Graph},
+    transformer::Linear,
+};
 
 /// The node-masked stream.
 #[derive(Debug)]
@@ -68,7 +71,11 @@ impl Stream for NodeMasked<'_> {
             Some(reference) => {
                 let r = reference.layers[layer].z.clone();
                 let rows = r.dims()[1];
-                let r = if rows == 1 { r.reshape([1, heads, 1, d_head]) } else { r.reshape([heads, batch, query, d_head]).permute([1, 0, 2, 3]) };
+                let r = if rows == 1 {
+                    r.reshape([1, heads, 1, d_head])
+                } else {
+                    r.reshape([heads, batch, query, d_head]).permute([1, 0, 2, 3])
+                };
                 r.clone() + (z.0 - r) * by_head
             }
             None => z.0 * by_head,

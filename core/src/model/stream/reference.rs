@@ -50,7 +50,12 @@ impl Reference {
     /// Every tensor through `rows2` (`[rows, width]`) or `rows3` (`[heads, rows, d_head]`). All parts are linear in the writers' outputs, so sums and means of
     /// references are references again, `B` included.
     fn map(self, rows2: impl Fn(Tensor<2>) -> Tensor<2>, rows3: impl Fn(Tensor<3>) -> Tensor<3>) -> Self {
-        let layer = |l: LayerReference| LayerReference { resid_pre: rows2(l.resid_pre), z: rows3(l.z), resid_mid: rows2(l.resid_mid), mlp: rows2(l.mlp) };
+        let layer = |l: LayerReference| LayerReference {
+            resid_pre: rows2(l.resid_pre),
+            z: rows3(l.z),
+            resid_mid: rows2(l.resid_mid),
+            mlp: rows2(l.mlp),
+        };
         Self {
             tok: rows2(self.tok),
             pos: self.pos.map(&rows2),

@@ -108,8 +108,14 @@ fn assert_close(a: &[f32], b: &[f32], tolerance: f32, what: &str) {
 
 /// Rows of real tokens; padding may hold anything.
 fn real(case: &Case, x: Tensor<2>) -> Vec<f32> {
-    let rows: Vec<usize> =
-        case.clean.lengths().iter().enumerate().flat_map(|(s, &len)| (0..len).map(move |p| (s, p))).map(|(s, p)| case.clean.row(s, p)).collect();
+    let rows: Vec<usize> = case
+        .clean
+        .lengths()
+        .iter()
+        .enumerate()
+        .flat_map(|(s, &len)| (0..len).map(move |p| (s, p)))
+        .map(|(s, p)| case.clean.row(s, p))
+        .collect();
     values(crate::model::transformer::select_rows(x, &rows))
 }
 
@@ -159,7 +165,9 @@ fn mask_gradients_equal_finite_differences() {
                     if p < case.clean.lengths()[s] { (random.uniform() - 0.5) as f32 } else { 0.0 }
                 })
                 .collect();
-            let loss = |masks: &[f32]| -> f64 { values(masked(&case, masks, zero)).iter().zip(&weights).map(|(&x, &w)| f64::from(x) * f64::from(w)).sum() };
+            let loss = |masks: &[f32]| -> f64 {
+                values(masked(&case, masks, zero)).iter().zip(&weights).map(|(&x, &w)| f64::from(x) * f64::from(w)).sum()
+            };
             let mut ws = Workspace::default();
             let reference = (!zero).then_some(&case.reference);
             let mut stream = EdgeMasked::new(&case.model, &case.graph, flat(&masks), reference, &case.clean, &mut ws, true);
@@ -184,7 +192,12 @@ fn mask_gradients_equal_finite_differences() {
                 // Extrapolated from two steps: the error left is of fourth order.
                 let numeric = (4.0 * narrow - wide) / 3.0;
                 let error = (numeric - f64::from(gradient[edge])).abs() / (numeric.abs() + scale);
-                assert!(error < 1e-2, "{name}, zero ablation {zero}, edge {edge} {:?}: {numeric} against {}", case.graph.edge(edge), gradient[edge]);
+                assert!(
+                    error < 1e-2,
+                    "{name}, zero ablation {zero}, edge {edge} {:?}: {numeric} against {}",
+                    case.graph.edge(edge),
+                    gradient[edge]
+                );
             }
             assert!(kinks * 20 < n, "{name}: {kinks} of {n} edges could not be checked");
         }

@@ -10,7 +10,11 @@ use super::{
     prune::{Gates, PruneConfig, PruneState},
 };
 use crate::{
-    formats::{FormatError, WeightSource, safetensors::{SafeTensors, TensorData, write}, weights::check_finite},
+    formats::{
+        FormatError, WeightSource,
+        safetensors::{SafeTensors, TensorData, write},
+        weights::check_finite,
+    },
     lab::LabError,
     model::Graph,
     train::adamw::Moments,

@@ -63,7 +63,13 @@ pub fn masks(circuit: &Circuit) -> Vec<f32> {
 ///
 /// # Errors
 /// Errors of training, scoring and running circuits.
-pub fn compare_methods(train_on: &Problem, test_on: &Problem, sizes: &[usize], config: &PruneConfig, lab: &mut dyn Lab) -> Result<Comparison, PruneError> {
+pub fn compare_methods(
+    train_on: &Problem,
+    test_on: &Problem,
+    sizes: &[usize],
+    config: &PruneConfig,
+    lab: &mut dyn Lab,
+) -> Result<Comparison, PruneError> {
     let graph = &train_on.graph;
     let batch = config.batch_size;
     let rule = cleanup_rule(train_on.ablation);
@@ -84,7 +90,8 @@ pub fn compare_methods(train_on: &Problem, test_on: &Problem, sizes: &[usize], c
         let mut state = PruneState::new(graph, &run);
         let history = train(train_on, &run, &mut state, &format!("prune {size} edges"), lab)?;
         let kept = keep_largest(&state.edges.log_alpha, size);
-        let circuit = Circuit::from_masks(graph, kept, vec![true; graph.n_writers()]).and_then(|c| c.with_scores(state.edges.log_alpha.clone()));
+        let circuit =
+            Circuit::from_masks(graph, kept, vec![true; graph.n_writers()]).and_then(|c| c.with_scores(state.edges.log_alpha.clone()));
         let (circuit, _) = clean_up(&circuit.map_err(circuit_error)?, rule);
         let seconds = lab.seconds() - began;
         let scores = evaluate(test_on, &full, &masks(&circuit), batch)?;
@@ -95,8 +102,14 @@ pub fn compare_methods(train_on: &Problem, test_on: &Problem, sizes: &[usize], c
     let answers = matches!(train_on.scoring, Scoring::FullVocab) && train_on.examples.iter().all(|e| !e.answers.is_empty());
     let mut methods = vec![("EAP-IG (KL, m = 5)", Attribution { metric: AttributionMetric::Faithfulness, points: 5, batch_size: batch })];
     if answers {
-        methods.insert(0, ("EAP (logit difference)", Attribution { metric: AttributionMetric::LogitDifference, points: 1, batch_size: batch }));
-        methods.push(("EAP-IG (logit difference, m = 5)", Attribution { metric: AttributionMetric::LogitDifference, points: 5, batch_size: batch }));
+        methods.insert(
+            0,
+            ("EAP (logit difference)", Attribution { metric: AttributionMetric::LogitDifference, points: 1, batch_size: batch }),
+        );
+        methods.push((
+            "EAP-IG (logit difference, m = 5)",
+            Attribution { metric: AttributionMetric::LogitDifference, points: 5, batch_size: batch },
+        ));
     }
     for (method, run) in methods {
         let began = lab.seconds();

@@ -66,7 +66,13 @@ pub fn compare(problem: &Problem, full: &Outputs, circuit: &Outputs) -> Result<S
 ///
 /// # Errors
 /// As [`evaluate`].
-pub fn evaluate_all(problem: &Problem, full: &Outputs, masks: &[Vec<f32>], batch_size: usize, lab: &mut dyn Lab) -> Result<Vec<Scores>, PruneError> {
+pub fn evaluate_all(
+    problem: &Problem,
+    full: &Outputs,
+    masks: &[Vec<f32>],
+    batch_size: usize,
+    lab: &mut dyn Lab,
+) -> Result<Vec<Scores>, PruneError> {
     let mut all = vec![];
     for (done, masks_of_one) in masks.iter().enumerate() {
         all.push(evaluate(problem, full, masks_of_one, batch_size)?);

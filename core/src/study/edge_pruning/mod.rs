@@ -23,4 +23,5 @@ pub mod problem;
 pub mod programs;
 pub mod prune;
 pub mod rounds;
+pub mod run;
 pub mod tasks;

@@ -40,7 +40,9 @@ pub enum PruneError {
     Config(String),
     #[error("scoring: {0}")]
     Metric(#[from] super::tasks::metrics::MetricError),
-    #[error("about {needed} MiB are needed above the weights, more than the {allowed} MiB allowed; use a smaller batch or allow more memory")]
+    #[error(
+        "about {needed} MiB are needed above the weights, more than the {allowed} MiB allowed; use a smaller batch or allow more memory"
+    )]
     Memory { needed: u64, allowed: u64 },
 }
 
@@ -80,7 +82,13 @@ impl<'a> Problem<'a> {
     ///
     /// # Errors
     /// [`PruneError::NoExamples`], or whatever the mean's forward finds.
-    pub fn new(model: &'a Transformer, graph: Graph, examples: Vec<Encoded>, scoring: Scoring, ablation: Ablation) -> Result<Self, PruneError> {
+    pub fn new(
+        model: &'a Transformer,
+        graph: Graph,
+        examples: Vec<Encoded>,
+        scoring: Scoring,
+        ablation: Ablation,
+    ) -> Result<Self, PruneError> {
         if examples.is_empty() {
             return Err(PruneError::NoExamples);
         }
@@ -101,7 +109,15 @@ impl<'a> Problem<'a> {
             return Err(PruneError::NoExamples);
         }
         let Self { model, graph, scoring, ablation, head, mean, .. } = self;
-        Ok(Self { model, graph: graph.clone(), examples, scoring: scoring.clone(), ablation: *ablation, head: head.clone(), mean: mean.clone() })
+        Ok(Self {
+            model,
+            graph: graph.clone(),
+            examples,
+            scoring: scoring.clone(),
+            ablation: *ablation,
+            head: head.clone(),
+            mean: mean.clone(),
+        })
     }
 
     /// Pads and uploads the examples with the given indices.
@@ -161,7 +177,13 @@ impl<'a> Problem<'a> {
     ///
     /// # Errors
     /// [`PruneError::MaskCount`].
-    pub fn masked_reads(&self, batch: &Prepared, reference: Option<&Reference>, masks: &[f32], workspace: &mut Workspace) -> Result<Tensor<2>, PruneError> {
+    pub fn masked_reads(
+        &self,
+        batch: &Prepared,
+        reference: Option<&Reference>,
+        masks: &[f32],
+        workspace: &mut Workspace,
+    ) -> Result<Tensor<2>, PruneError> {
         let mut stream = EdgeMasked::new(self.model, &self.graph, self.upload(masks)?, reference, &batch.clean, workspace, false);
         let reads = batch.rows.select(self.model.forward(&batch.clean, &mut stream));
         stream.finish(workspace);
@@ -193,7 +215,12 @@ impl<'a> Problem<'a> {
     ///
     /// # Errors
     /// [`PruneError::MaskCount`], [`PruneError::Device`].
-    pub fn loss_over(&self, prepared: &[(Prepared, Option<Reference>, Tensor<2>)], masks: &[f32], workspace: &mut Workspace) -> Result<f64, PruneError> {
+    pub fn loss_over(
+        &self,
+        prepared: &[(Prepared, Option<Reference>, Tensor<2>)],
+        masks: &[f32],
+        workspace: &mut Workspace,
+    ) -> Result<f64, PruneError> {
         let mut total = 0.0;
         for (batch, reference, full) in prepared {
             let reads = self.masked_reads(batch, reference.as_ref(), masks, workspace)?;
@@ -233,8 +260,14 @@ impl<'a> Problem<'a> {
         for indices in self.batches(16) {
             let batch = self.prepare(&indices)?;
             let Some(captured) = self.captured(&batch.clean) else { return Err(PruneError::NoExamples) };
-            let rows: Vec<usize> =
-                batch.clean.lengths().iter().enumerate().flat_map(|(s, &len)| (0..len).map(move |p| (s, p))).map(|(s, p)| batch.clean.row(s, p)).collect();
+            let rows: Vec<usize> = batch
+                .clean
+                .lengths()
+                .iter()
+                .enumerate()
+                .flat_map(|(s, &len)| (0..len).map(move |p| (s, p)))
+                .map(|(s, p)| batch.clean.row(s, p))
+                .collect();
             let totals = captured.summed(&rows);
             sum = Some(match sum {
                 Some((total, n)) => (total.plus(totals), n + rows.len()),

@@ -105,7 +105,12 @@ impl Program {
     ///
     /// # Errors
     /// As [`rounds::search`] and [`Program::judge`].
-    pub fn search(&self, problem: &Problem, config: &RoundsConfig, lab: &mut dyn Lab) -> Result<Option<(Vec<bool>, Vec<Round>)>, ProgramError> {
+    pub fn search(
+        &self,
+        problem: &Problem,
+        config: &RoundsConfig,
+        lab: &mut dyn Lab,
+    ) -> Result<Option<(Vec<bool>, Vec<Round>)>, ProgramError> {
         Ok(rounds::search(problem, config, &mut self.judge(problem)?, lab)?)
     }
 
@@ -128,7 +133,8 @@ impl Program {
             let masks: Vec<f32> = kept.iter().map(|&k| f32::from(u8::from(k))).collect();
             for (batch, reference, expected) in &judged {
                 let reads = problem.masked_reads(batch, reference.as_ref(), &masks, &mut workspace)?;
-                let right = |(found, expected): (&Option<TracrValue>, &TracrValue)| found.as_ref().is_some_and(|f| f.agrees(expected, TOLERANCE));
+                let right =
+                    |(found, expected): (&Option<TracrValue>, &TracrValue)| found.as_ref().is_some_and(|f| f.agrees(expected, TOLERANCE));
                 if !self.decoded(problem, reads)?.iter().zip(expected).all(right) {
                     return Ok(false);
                 }

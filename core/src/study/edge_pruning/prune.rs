@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     lab::{Lab, LabError},
-    model::{Graph, stream::{Reference, Workspace}},
+    model::{
+        Graph,
+        stream::{Reference, Workspace},
+    },
     train::{
         adamw::{AdamW, Direction, Moments, clip_norm},
         hard_concrete::{self, Draw},
@@ -90,10 +93,16 @@ impl PruneConfig {
     /// [`PruneError::Config`] with the first setting that makes no sense.
     pub fn check(&self) -> Result<(), PruneError> {
         let bad = |text: String| Err(PruneError::Config(text));
-        let target = |name: &str, t: f64| if (0.0..=2.0).contains(&t) { Ok(()) } else { bad(format!("{name} is {t}; it must lie between 0 and 2")) };
+        let target =
+            |name: &str, t: f64| if (0.0..=2.0).contains(&t) { Ok(()) } else { bad(format!("{name} is {t}; it must lie between 0 and 2")) };
         target("edge_target", self.edge_target)?;
         target("node_target", self.node_target.unwrap_or(0.0))?;
-        for (name, value) in [("lr_log_alpha", self.lr_log_alpha), ("lr_lambda", self.lr_lambda), ("loss_scale", self.loss_scale), ("max_grad_norm", self.max_grad_norm)] {
+        for (name, value) in [
+            ("lr_log_alpha", self.lr_log_alpha),
+            ("lr_lambda", self.lr_lambda),
+            ("loss_scale", self.loss_scale),
+            ("max_grad_norm", self.max_grad_norm),
+        ] {
             if !(value.is_finite() && value >= 0.0) {
                 return bad(format!("{name} is {value}; it must be a finite number, 0 or more"));
             }
@@ -189,7 +198,13 @@ pub struct StepRecord {
 ///
 /// # Errors
 /// [`PruneError::Config`], [`PruneError::NotFinite`] with the step, [`LabError::Stopped`] after saving when the lab asks to stop.
-pub fn train(problem: &Problem, config: &PruneConfig, state: &mut PruneState, phase: &str, lab: &mut dyn Lab) -> Result<Vec<StepRecord>, PruneError> {
+pub fn train(
+    problem: &Problem,
+    config: &PruneConfig,
+    state: &mut PruneState,
+    phase: &str,
+    lab: &mut dyn Lab,
+) -> Result<Vec<StepRecord>, PruneError> {
     let mut trainer = Trainer::new(problem, config)?;
     let mut history = vec![];
     while state.step < config.steps {
@@ -355,7 +370,8 @@ impl<'a, 'b> Batches<'a, 'b> {
         let n = self.problem.examples.len();
         let per_epoch = n.div_ceil(self.size) as u64;
         let (epoch, slot) = (step / per_epoch, (step % per_epoch) as usize);
-        let slice = |order: &[usize], slot: usize| -> Vec<usize> { order.iter().copied().cycle().skip(slot * self.size).take(self.size).collect() };
+        let slice =
+            |order: &[usize], slot: usize| -> Vec<usize> { order.iter().copied().cycle().skip(slot * self.size).take(self.size).collect() };
         if self.cache.is_some() {
             let mut slots: Vec<usize> = (0..per_epoch as usize).collect();
             Stream::new(self.seed, "order/batches", epoch).shuffle(&mut slots);

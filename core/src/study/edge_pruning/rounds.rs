@@ -12,7 +12,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    circuit::{Circuit, cleanup::{self, clean_up}},
+    circuit::{
+        Circuit,
+        cleanup::{self, clean_up},
+    },
     problem::{Problem, PruneError},
     prune::{PruneConfig, PruneState, Trainer},
 };

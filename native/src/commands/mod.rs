@@ -1,0 +1,103 @@
+//! The commands, one file each.
+
+mod bench;
+mod check;
+mod circuit;
+mod model;
+mod report;
+mod run;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::{Outcome, open};
+
+/// Look into language models: find circuits, run them, share what was found as one file.
+#[derive(Debug, Parser)]
+#[command(name = "vitrine", version, after_help = "Example:\n  vitrine run edge-pruning\n  vitrine report verify runs/*/report.html")]
+pub struct Cli {
+    /// No progress on standard error.
+    #[arg(long, global = true)]
+    quiet: bool,
+    /// Print the result as JSON on standard output.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command may need to know.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    pub quiet: bool,
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a study and write its report.
+    #[command(subcommand)]
+    Run(run::Study),
+    /// Search, measure, compare and convert circuits of a model.
+    #[command(subcommand)]
+    Circuit(circuit::Command),
+    /// Fetch, describe and run models.
+    #[command(subcommand)]
+    Model(model::Command),
+    /// Build, check and compare reports.
+    #[command(subcommand)]
+    Report(report::Command),
+    /// Compare this program with golden files.
+    #[command(subcommand)]
+    Check(check::Command),
+    /// Measure speed; ratios within one run.
+    #[command(subcommand)]
+    Bench(bench::Command),
+    /// Devices of this build.
+    #[command(subcommand)]
+    Device(Device),
+}
+
+#[derive(Debug, Subcommand)]
+enum Device {
+    /// What works, and why not.
+    List,
+}
+
+/// Runs the chosen command.
+pub fn dispatch(cli: Cli) -> Result<Outcome> {
+    let context = Context { quiet: cli.quiet, json: cli.json };
+    match cli.command {
+        Command::Run(study) => run::run(study, context),
+        Command::Circuit(command) => circuit::run(command, context),
+        Command::Model(command) => model::run(command, context),
+        Command::Report(command) => report::run(command, context),
+        Command::Check(command) => check::run(command, context),
+        Command::Bench(command) => bench::run(command, context),
+        Command::Device(Device::List) => {
+            let rows: Vec<(&str, Option<String>)> =
+                open::devices().iter().map(|(name, make)| (*name, open::self_check(&make()).err().map(|e| format!("{e:#}")))).collect();
+            if context.json {
+                let rows: Vec<_> =
+                    rows.iter().map(|(name, why)| serde_json::json!({"device": name, "works": why.is_none(), "reason": why})).collect();
+                print_json(&serde_json::json!({"schema": "vitrine.devices/1", "devices": rows}))?;
+            } else {
+                for (name, why) in rows {
+                    println!("{name:8} {}", why.map_or_else(|| "works".into(), |why| format!("refused: {why}")));
+                }
+                for feature in ["cuda", "vulkan", "metal", "wgpu"] {
+                    if !open::devices().iter().any(|(name, _)| *name == feature) {
+                        println!("{feature:8} not in this build (cargo feature `{feature}`)");
+                    }
+                }
+            }
+            Ok(Outcome::Fine)
+        }
+    }
+}
+
+/// Prints a value as JSON.
+pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}

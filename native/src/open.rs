@@ -1,0 +1,181 @@
+//! Opening what the user names: a model, a device, a circuit.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use burn::tensor::{Device, Tensor, TensorData};
+use vitrine_core::{
+    formats::{
+        config::ModelDescription,
+        gguf::Gguf,
+        safetensors::SafeTensors,
+        weights::{ShardIndex, Sharded},
+    },
+    model::{Graph, Transformer, load},
+    study::edge_pruning::circuit::{Circuit, eap_ig, edge_list, native},
+    text::tokenizer::Tokenizer,
+};
+
+use crate::{
+    atomic::{hash_file, read_bounded},
+    registry::{self, FileSource},
+};
+
+/// Largest text file read whole (configs, circuits, data), in bytes.
+pub const TEXT_LIMIT: u64 = 256 << 20;
+
+/// A loaded model with its tokenizer.
+pub struct Opened {
+    pub model: Transformer,
+    pub tokenizer: Tokenizer,
+    /// SHA-256 of each file used, by file name.
+    pub hashes: BTreeMap<String, String>,
+}
+
+/// Where `name` lies: a path, or the name of a model in the registry.
+pub fn model_path(name: &str) -> Result<PathBuf> {
+    let path = PathBuf::from(name);
+    if path.exists() {
+        return Ok(path);
+    }
+    let known = registry::find(name).with_context(|| format!("there is no file or folder {name}"))?;
+    registry::installed(known, &registry::cache_dir()?)
+        .with_context(|| format!("{name} is not fetched yet: run `vitrine model get {name}`"))
+}
+
+/// Opens a Hugging Face folder or a GGUF file.
+pub fn model(name: &str, device: &Device) -> Result<Opened> {
+    let path = model_path(name)?;
+    let mut hashes = BTreeMap::new();
+    let mut note = |file: &Path| -> Result<()> {
+        let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        hashes.insert(name, hash_file(file)?.sha256);
+        Ok(())
+    };
+    if path.is_dir() {
+        let text = |file: &str| read_bounded(&path.join(file), TEXT_LIMIT).with_context(|| format!("a Hugging Face folder needs {file}"));
+        let description = ModelDescription::from_hf_config(&text("config.json")?)?;
+        let tokenizer = Tokenizer::from_json(&text("tokenizer.json")?)?;
+        note(&path.join("config.json"))?;
+        note(&path.join("tokenizer.json"))?;
+        let index = path.join("model.safetensors.index.json");
+        let model = if index.exists() {
+            let index = ShardIndex::parse(&read_bounded(&index, TEXT_LIMIT)?)?;
+            let mut shards = BTreeMap::new();
+            for file in index.files() {
+                note(&path.join(&file))?;
+                let shard = SafeTensors::open(FileSource::open(&path.join(&file))?)?;
+                shards.insert(file, shard);
+            }
+            load::load(&description, &Sharded::new(index, shards)?, device)?
+        } else {
+            let file = path.join("model.safetensors");
+            note(&file)?;
+            load::load(&description, &SafeTensors::open(FileSource::open(&file)?)?, device)?
+        };
+        return Ok(Opened { model, tokenizer, hashes });
+    }
+    note(&path)?;
+    let gguf = Gguf::open(FileSource::open(&path)?).with_context(|| format!("in {}", path.display()))?;
+    let description = ModelDescription::from_gguf(&gguf)?;
+    let model = load::load(&description, &gguf, device)?;
+    Ok(Opened { model, tokenizer: Tokenizer::from_gguf(&gguf)?, hashes })
+}
+
+/// The device of the given name, checked to compute right numbers.
+pub fn device(name: &str) -> Result<(Device, String)> {
+    let candidates = devices();
+    if name == "auto" {
+        for (label, make) in &candidates {
+            let device = make();
+            if self_check(&device).is_ok() {
+                return Ok((device, (*label).to_owned()));
+            }
+        }
+        bail!("no device passes its self-check; see `vitrine device list`");
+    }
+    let Some((label, make)) = candidates.iter().find(|(label, _)| *label == name) else {
+        let built: Vec<&str> = candidates.iter().map(|(label, _)| *label).collect();
+        bail!(
+            "device {name} is not in this build; it has: auto, {} (others need a cargo feature: wgpu, vulkan, metal, cuda)",
+            built.join(", ")
+        );
+    };
+    let device = make();
+    self_check(&device).with_context(|| format!("device {label} cannot be used"))?;
+    Ok((device, (*label).to_owned()))
+}
+
+/// A device's name and how to make it.
+pub type Candidate = (&'static str, fn() -> Device);
+
+/// Devices of this build, best first.
+pub fn devices() -> Vec<Candidate> {
+    vec![
+        #[cfg(feature = "cuda")]
+        ("cuda", || Device::cuda(0)),
+        #[cfg(feature = "vulkan")]
+        ("vulkan", || Device::vulkan(Default::default())),
+        #[cfg(feature = "metal")]
+        ("metal", || Device::metal(Default::default())),
+        #[cfg(all(feature = "wgpu", not(any(feature = "vulkan", feature = "metal"))))]
+        ("wgpu", || Device::wgpu(Default::default())),
+        ("cpu", Device::flex),
+    ]
+}
+
+/// A product, a softmax and its gradient against known values: a device that gets them wrong, or has no driver, is refused.
+pub fn self_check(device: &Device) -> Result<()> {
+    let device = device.clone();
+    // A missing driver shows itself as a panic in the backend; it must not end the program.
+    let quiet = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let checked = std::panic::catch_unwind(move || -> Result<f32> {
+        let n = 17_usize;
+        let a: Vec<f32> = (0..n * n).map(|i| ((i * 37 % 23) as f32 - 11.0) / 11.0).collect();
+        let (host_a, host_b) = (a.clone(), a.iter().rev().copied().collect::<Vec<f32>>());
+        let x = Tensor::<2>::from_data(TensorData::new(a, [n, n]), &device);
+        let y = Tensor::<2>::from_data(TensorData::new(host_b.clone(), [n, n]), &device);
+        let found = burn::tensor::activation::softmax(x.matmul(y), 1).try_into_data()?.try_into_vec::<f32>();
+        let found = found.map_err(|e| anyhow::anyhow!("{e:?}"))?;
+        let mut worst = 0.0_f32;
+        for row in 0..n {
+            let logits: Vec<f64> =
+                (0..n).map(|c| (0..n).map(|k| f64::from(host_a[row * n + k]) * f64::from(host_b[k * n + c])).sum()).collect();
+            let sum: f64 = logits.iter().map(|l| l.exp()).sum();
+            for (c, l) in logits.iter().enumerate() {
+                worst = worst.max((l.exp() / sum - f64::from(found[row * n + c])).abs() as f32);
+            }
+        }
+        Ok(worst)
+    });
+    std::panic::set_hook(quiet);
+    match checked {
+        Ok(Ok(worst)) if worst < 1e-4 => Ok(()),
+        Ok(Ok(worst)) => bail!("it computes wrong numbers (largest error {worst} in a softmax)"),
+        Ok(Err(error)) => Err(error.context("it does not answer")),
+        Err(_) => bail!("its driver is missing or does not start"),
+    }
+}
+
+/// Reads a circuit in any of the known formats: vitrine's JSON, EAP-IG's JSON, an edge list as JSON or text.
+pub fn circuit(path: &Path, graph: &Graph) -> Result<Circuit> {
+    let bytes = read_bounded(path, TEXT_LIMIT)?;
+    let text = std::str::from_utf8(&bytes).with_context(|| format!("{} is not text", path.display()))?;
+    let start = text.trim_start();
+    let circuit = if start.starts_with('[') {
+        edge_list::from_json(text, graph)
+    } else if start.starts_with('{') && text.contains("vitrine.circuit/1") {
+        native::from_json(text)
+    } else if start.starts_with('{') {
+        eap_ig::from_json(text, Some(graph.shape()), eap_ig::SharedHeads::Merge).map(|(circuit, _)| circuit)
+    } else {
+        edge_list::from_text(text, graph)
+    };
+    let circuit = circuit.with_context(|| format!("in {}", path.display()))?;
+    circuit.fits(graph.shape()).with_context(|| format!("{} does not belong to this model", path.display()))?;
+    Ok(circuit)
+}
