@@ -118,6 +118,7 @@ pub fn run(study: Study, context: Context) -> Result<Outcome> {
     record.cargo_lock_sha256 = resources::cargo_lock_sha256();
     record.device = resources::cpu_model().map_or_else(|| device_name.clone(), |cpu| format!("{device_name} ({cpu})"));
     record.started_unix_ms = unix_ms();
+    record.finished_unix_ms = record.started_unix_ms;
     let folder = RunFolder::create(&args.out, "edge-pruning", &record.config_hash, false)?;
     let path = folder.path().to_owned();
     folder.write_run(&record.to_json()?)?;
