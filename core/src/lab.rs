@@ -11,7 +11,7 @@ use thiserror::Error;
 /// What a lab can fail at.
 #[derive(Debug, Error)]
 pub enum LabError {
-    #[error("stopped on request at step {step}; what was saved can be resumed")]
+    #[error("stopped on request at step {step}")]
     Stopped { step: u64 },
     #[error("could not store {what}: {reason}")]
     Store { what: String, reason: String },
@@ -38,12 +38,6 @@ pub trait Lab {
     /// # Errors
     /// [`LabError::Store`] where it cannot be written.
     fn save_checkpoint(&mut self, phase: &str, step: u64, bytes: Vec<u8>) -> Result<(), LabError>;
-
-    /// The newest checkpoint of `phase`, if the run is to be resumed and has one.
-    ///
-    /// # Errors
-    /// [`LabError::BadCheckpoint`] where it cannot be read.
-    fn load_checkpoint(&mut self, phase: &str) -> Result<Option<Vec<u8>>, LabError>;
 
     /// Keeps a result under a file name.
     ///
@@ -102,10 +96,6 @@ impl Lab for MemoryLab {
     fn save_checkpoint(&mut self, phase: &str, step: u64, bytes: Vec<u8>) -> Result<(), LabError> {
         self.checkpoints.insert(phase.to_owned(), (step, bytes));
         Ok(())
-    }
-
-    fn load_checkpoint(&mut self, phase: &str) -> Result<Option<Vec<u8>>, LabError> {
-        Ok(self.checkpoints.get(phase).map(|(_, bytes)| bytes.clone()))
     }
 
     fn artifact(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), LabError> {

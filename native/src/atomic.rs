@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+pub use vitrine_core::findings::sha256_hex;
 
 /// Name of the manifest inside a folder written by [`FolderWriter`].
 pub const MANIFEST: &str = "manifest.json";
@@ -41,12 +42,6 @@ pub struct Manifest {
     pub format: String,
     /// The files in the folder, without the manifest itself.
     pub files: BTreeMap<String, FileEntry>,
-}
-
-/// SHA-256 of `bytes` as lower-case hexadecimal.
-#[must_use]
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
 }
 
 /// SHA-256 and length of a file, read in pieces.
@@ -331,7 +326,8 @@ fn sync_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, b| {
         // Writing to a String cannot fail.

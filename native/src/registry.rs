@@ -17,6 +17,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use sha2::{Digest, Sha256};
 use vitrine_core::formats::{ByteSource, FormatError};
 
+use crate::atomic::{hash_file, hex};
+
 /// One file of a model.
 #[derive(Debug)]
 pub struct ModelFile {
@@ -268,21 +270,13 @@ fn make_readable(file: &File) -> Result<()> {
 
 /// Whether the file at `path` is there with the length and hash of the table.
 fn is_right(path: &Path, file: &ModelFile) -> Result<bool> {
-    let mut source = match File::open(path) {
-        Ok(source) => source,
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.len() != file.bytes => return Ok(false),
+        Ok(_) => {}
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
-    };
-    if source.metadata()?.len() != file.bytes {
-        return Ok(false);
     }
-    let mut hash = Sha256::new();
-    io::copy(&mut source, &mut hash).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(hex(&hash.finalize()) == file.sha256)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(hash_file(path)?.sha256 == file.sha256)
 }
 
 /// An open file as a [`ByteSource`]: ranges are read when they are asked for.

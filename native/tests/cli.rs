@@ -1,4 +1,4 @@
-//! The program as a whole: exit codes, one-line errors, golden programs.
+//! The program as a whole: exit codes, one-line errors, published values.
 
 use std::process::{Command, Output};
 
@@ -11,8 +11,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn shipped_programs_agree_with_their_known_circuits_edge_by_edge() {
-    // Outputs of pairs.jsonl are not shipped; the forward and every single-edge ablation are checked against the full program in core. Here: the fixtures.
+fn published_hard_concrete_values_agree() {
     let out = vitrine(&["check", "golden", "hard-concrete"]);
     assert_eq!(out.status.code(), Some(0));
     assert!(text(&out.stdout).contains("15 of 15 agree"), "{}", text(&out.stdout));

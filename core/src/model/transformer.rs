@@ -127,11 +127,6 @@ impl Transformer {
         self.final_norm.apply(final_read).matmul(self.unembedding())
     }
 
-    /// Gradient at the final reads from the gradient at the logits.
-    pub fn unembed_pullback(&self, final_read: Tensor<2>, d_logits: Tensor<2>) -> Tensor<2> {
-        self.final_norm.pullback(final_read, d_logits.matmul(self.unembedding().transpose()))
-    }
-
     /// Plain logits `[tokens, d_out]` at every position.
     pub fn logits(&self, batch: &Batch) -> Tensor<2> {
         self.unembed(self.forward(batch, &mut Plain::default()))

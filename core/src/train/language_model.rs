@@ -138,10 +138,7 @@ impl ParamVisitor for Update<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        lab::MemoryLab,
-        model::{Activation, Biases, NormKind, Positions, TransformerConfig},
-    };
+    use crate::{lab::MemoryLab, model::TransformerConfig};
     use burn::tensor::Device;
 
     #[test]
@@ -156,12 +153,7 @@ mod tests {
             vocab_size: 8,
             d_out: 8,
             max_positions: 4,
-            norm: NormKind::Layer { eps: 1e-5 },
-            positions: Positions::Learned,
-            activation: Activation::GeluTanh,
-            causal: true,
-            tied: true,
-            biases: Biases::ALL,
+            ..TransformerConfig::gpt2_small()
         };
         let run = || {
             let mut model = Transformer::init(config, 3, &Device::flex());

@@ -12,9 +12,9 @@ use vitrine_core::{
         attribution::{Attribution, AttributionMetric, score},
         checkpoint,
         circuit::{Circuit, cleanup::clean_up, eap_ig, edge_list, native, nested},
-        compare_methods::{cleanup_rule, masks},
+        compare_methods::masks,
         evaluate::{evaluate, full_outputs},
-        problem::Problem,
+        problem::{Problem, PruneError},
         prune::{PruneConfig, PruneState, train},
         tasks::{
             EncodeOptions, Encoded, Pair, Scoring, Split,
@@ -199,7 +199,7 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
             let (train_on, _) = problem(&opened, &task)?;
             let metric = if kl { AttributionMetric::Faithfulness } else { AttributionMetric::LogitDifference };
             let scores = score(&train_on, Attribution { metric, points: points.max(1), batch_size }, &mut lab)?;
-            let circuits = nested::nested(&train_on.graph, &scores, &[edges], nested::Ranking::Magnitude, cleanup_rule(train_on.ablation))?;
+            let circuits = nested::nested(&train_on.graph, &scores, &[edges], nested::Ranking::Magnitude, train_on.ablation)?;
             let circuit = circuits.into_iter().next().context("no circuit of that size")?.with_scores(scores)?;
             atomic::write_file(&out, native::to_json(&circuit)?.as_bytes())?;
             println!("{} edges kept; {}", circuit.counts().kept, out.display());
@@ -220,8 +220,8 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
             let longest = train_on.examples.iter().map(|e| e.clean.len()).max().unwrap_or(0);
             let estimate = train_on.graph.n_writers() * batch_size * longest * opened.model.config.d_model * 4 * 5 / 2 / (1 << 20);
             eprintln!("about {estimate} MiB above the weights");
-            if max_memory.is_some_and(|allowed| (estimate as u64) > allowed) {
-                bail!("about {estimate} MiB are needed above the weights, more than the {} MiB allowed", max_memory.unwrap_or(0));
+            if let Some(allowed) = max_memory.filter(|allowed| (estimate as u64) > *allowed) {
+                return Err(PruneError::Memory { needed: estimate as u64, allowed }.into());
             }
             let saved = out.with_extension("checkpoint");
             let mut state = if resume {
@@ -235,7 +235,7 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
             };
             let trained = train(&train_on, &config, &mut state, "prune", &mut lab);
             atomic::write_file(&saved, &checkpoint::save(&state, &config)?)?;
-            if let Err(vitrine_core::study::edge_pruning::problem::PruneError::Lab(LabError::Stopped { step })) = &trained {
+            if let Err(PruneError::Lab(LabError::Stopped { step })) = &trained {
                 bail!("stopped at step {step}; go on with --resume (saved in {})", saved.display());
             }
             trained?;
@@ -243,7 +243,7 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
             let nodes = nodes.unwrap_or_else(|| vec![true; train_on.graph.n_writers()]);
             let circuit = Circuit::from_masks(&train_on.graph, edges, nodes)?.with_scores(state.edges.log_alpha.clone())?;
             let before = circuit.counts();
-            let (mut circuit, removed) = clean_up(&circuit, cleanup_rule(train_on.ablation));
+            let (mut circuit, removed) = clean_up(&circuit, train_on.ablation);
             circuit.model_hash = opened.hashes.values().next().cloned();
             atomic::write_file(&out, native::to_json(&circuit)?.as_bytes())?;
             let full = full_outputs(&test_on, batch_size)?;
@@ -278,7 +278,7 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
                     let (whole, empty) = (logit_difference(&vec![1.0; n])?, logit_difference(&vec![0.0; n])?);
                     let curve = if let Some(scores) = circuit.scores() {
                         let sizes: Vec<usize> = mib::SIZES.iter().map(|&s| mib::edges_at(s, n)).collect();
-                        let circuits = nested::nested(graph, scores, &sizes, nested::Ranking::Value, cleanup_rule(test_on.ablation))?;
+                        let circuits = nested::nested(graph, scores, &sizes, nested::Ranking::Value, test_on.ablation)?;
                         let measured: Vec<(usize, f64)> =
                             circuits.iter().map(|c| Ok((c.counts().kept, logit_difference(&masks(c))?))).collect::<Result<_>>()?;
                         mib::curve(whole, empty, n, &measured)?

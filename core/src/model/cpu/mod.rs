@@ -33,3 +33,14 @@ pub fn into_vec<const D: usize>(x: Tensor<D>) -> Vec<f32> {
 pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values, shape), device)
 }
+
+/// Runs `body` on every task with its index, in parallel where threads are there. Tasks own what they write, so the result does not depend on their order.
+fn for_each_task<T: Send>(tasks: Vec<T>, body: impl Fn(usize, T) + Sync + Send) {
+    #[cfg(feature = "native-cpu")]
+    {
+        use rayon::prelude::*;
+        tasks.into_par_iter().enumerate().for_each(|(i, task)| body(i, task));
+    }
+    #[cfg(not(feature = "native-cpu"))]
+    tasks.into_iter().enumerate().for_each(|(i, task)| body(i, task));
+}

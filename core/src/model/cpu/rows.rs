@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{into_vec, tensor};
+use super::{for_each_task, into_vec, tensor};
 use crate::model::{
     activation::{GELU_CUBIC, GELU_LINEAR},
     config::Activation,
@@ -35,14 +35,8 @@ impl<K: RowKernel> pulp::WithSimd for Rows<'_, K> {
 /// Runs `kernel` on every row of `data` (rows of `width`), several rows a task where threads are there.
 fn for_rows(data: &mut [f32], width: usize, kernel: &impl RowKernel) {
     let rows_a_task = (16_384 / width.max(1)).max(1);
-    let task = |(task, data): (usize, &mut [f32])| pulp::Arch::new().dispatch(Rows { kernel, data, width, first: task * rows_a_task });
-    #[cfg(feature = "native-cpu")]
-    {
-        use rayon::prelude::*;
-        data.par_chunks_mut(rows_a_task * width).enumerate().for_each(task);
-    }
-    #[cfg(not(feature = "native-cpu"))]
-    data.chunks_mut(rows_a_task * width).enumerate().for_each(task);
+    let tasks = data.chunks_mut(rows_a_task * width.max(1)).collect();
+    for_each_task(tasks, |task, data| pulp::Arch::new().dispatch(Rows { kernel, data, width, first: task * rows_a_task }));
 }
 
 /// Lanes of a running sum: fixed, so that every instruction set adds in the same order.

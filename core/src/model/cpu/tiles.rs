@@ -6,6 +6,8 @@
 //!
 //! **Products.** [`TiledRows::mix`] `out += weights x rows`, [`TiledRows::dots`] `out = rows x other^T`. Sums run in a fixed order, whatever the thread count.
 
+use super::for_each_task;
+
 /// Columns of a tile: 16 output rows of it fill the first-level cache.
 const TILE: usize = 512;
 /// Stored rows taken at a time in [`TiledRows::mix`].
@@ -38,7 +40,7 @@ impl TiledRows {
     pub fn put(&mut self, at: usize, values: &[f32]) {
         let (width, tile_len) = (self.width, self.tile_len());
         let n = values.len() / width.max(1);
-        for_each_chunk(&mut self.data, tile_len, |tile, data| {
+        for_each_task(self.data.chunks_mut(tile_len.max(1)).collect(), |tile, data| {
             let from = tile * TILE;
             let len = TILE.min(width - from);
             for i in 0..n {
@@ -65,17 +67,11 @@ impl TiledRows {
         }
         // Rows that no output wants are not read: with sparse masks that is most of them.
         let active: Vec<usize> = (0..columns).filter(|c| weights.iter().skip(*c).step_by(columns).any(|&w| w != 0.0)).collect();
-        let task = |(tile, outs): (usize, Vec<&mut [f32]>)| {
+        let task = |tile: usize, outs: Vec<&mut [f32]>| {
             let rows = &self.data[tile * self.tile_len() + first * TILE..][..columns * TILE];
             pulp::Arch::new().dispatch(Mix { outs, rows, weights, columns, active: &active });
         };
-        #[cfg(feature = "native-cpu")]
-        {
-            use rayon::prelude::*;
-            tiles.into_par_iter().enumerate().for_each(task);
-        }
-        #[cfg(not(feature = "native-cpu"))]
-        tiles.into_iter().enumerate().for_each(task);
+        for_each_task(tiles, task);
         out
     }
 
@@ -86,7 +82,7 @@ impl TiledRows {
         // A fixed number of partial sums, added in order: the same bits for any thread count.
         let groups = tiles.min(16);
         let mut partial = vec![0.0_f32; groups * n * columns];
-        for_each_chunk(&mut partial, (n * columns).max(1), |group, sums| {
+        for_each_task(partial.chunks_mut((n * columns).max(1)).collect(), |group, sums| {
             let mut packed = vec![0.0_f32; n * TILE];
             for tile in (tiles * group / groups)..(tiles * (group + 1) / groups) {
                 let from = tile * TILE;
@@ -107,17 +103,6 @@ impl TiledRows {
         partial.truncate(n * columns);
         partial
     }
-}
-
-/// Runs `body` on consecutive chunks, in parallel where threads are there.
-fn for_each_chunk(data: &mut [f32], len: usize, body: impl Fn(usize, &mut [f32]) + Sync + Send) {
-    #[cfg(feature = "native-cpu")]
-    {
-        use rayon::prelude::*;
-        data.par_chunks_mut(len.max(1)).enumerate().for_each(|(i, chunk)| body(i, chunk));
-    }
-    #[cfg(not(feature = "native-cpu"))]
-    data.chunks_mut(len.max(1)).enumerate().for_each(|(i, chunk)| body(i, chunk));
 }
 
 /// One tile of [`TiledRows::mix`].

@@ -19,12 +19,7 @@ fn families() -> Vec<(&'static str, TransformerConfig, EmbeddingNodes)> {
         vocab_size: 11,
         d_out: 11,
         max_positions: 9,
-        norm: NormKind::Layer { eps: 1e-5 },
-        positions: Positions::Learned,
-        activation: Activation::GeluTanh,
-        causal: true,
-        tied: true,
-        biases: Biases::ALL,
+        ..TransformerConfig::gpt2_small()
     };
     let llama = TransformerConfig {
         n_kv_heads: 2,

@@ -9,7 +9,7 @@ use super::{
     attribution::{Attribution, AttributionMetric, score},
     circuit::{
         Circuit,
-        cleanup::{self, clean_up},
+        cleanup::clean_up,
         nested::{Ranking, nested},
     },
     evaluate::{Outputs, evaluate, full_outputs},
@@ -17,7 +17,7 @@ use super::{
     prune::{PruneConfig, PruneState, StepRecord, train},
     tasks::{Scoring, score::Scores},
 };
-use crate::{lab::Lab, model::stream::Ablation, train::hard_concrete::keep_largest};
+use crate::{lab::Lab, train::hard_concrete::keep_largest};
 
 /// One method at one size.
 #[derive(Debug, Clone, Serialize)]
@@ -45,15 +45,6 @@ pub struct Comparison {
     pub empty: Scores,
 }
 
-/// The clean-up rule that belongs to an ablation.
-pub fn cleanup_rule(ablation: Ablation) -> cleanup::Ablation {
-    match ablation {
-        Ablation::Interchange => cleanup::Ablation::Interchange,
-        Ablation::Mean => cleanup::Ablation::Mean,
-        Ablation::Zero => cleanup::Ablation::Zero,
-    }
-}
-
 /// Masks of a circuit as numbers.
 pub fn masks(circuit: &Circuit) -> Vec<f32> {
     circuit.effective_edges().iter().map(|&kept| f32::from(u8::from(kept))).collect()
@@ -72,7 +63,7 @@ pub fn compare_methods(
 ) -> Result<Comparison, PruneError> {
     let graph = &train_on.graph;
     let batch = config.batch_size;
-    let rule = cleanup_rule(train_on.ablation);
+    let rule = train_on.ablation;
     let full: Outputs = full_outputs(test_on, batch)?;
     let n = graph.n_edges();
     let mut found = Comparison {

@@ -8,7 +8,7 @@ use super::{
     problem::{Prepared, Problem, PruneError, read},
     tasks::score::{Scores, mean_scores, score},
 };
-use crate::{lab::Lab, model::stream::Workspace};
+use crate::model::stream::Workspace;
 
 /// Outputs of every example, scored positions one after another, `[positions][outputs]`.
 pub type Outputs = Vec<Vec<Vec<f32>>>;
@@ -60,25 +60,6 @@ pub fn compare(problem: &Problem, full: &Outputs, circuit: &Outputs) -> Result<S
         all.push(score(example, &problem.scoring, &slices(full), &slices(circuit))?);
     }
     mean_scores(&all).ok_or(PruneError::NoExamples)
-}
-
-/// Metrics of many mask sets over the same examples, with progress.
-///
-/// # Errors
-/// As [`evaluate`].
-pub fn evaluate_all(
-    problem: &Problem,
-    full: &Outputs,
-    masks: &[Vec<f32>],
-    batch_size: usize,
-    lab: &mut dyn Lab,
-) -> Result<Vec<Scores>, PruneError> {
-    let mut all = vec![];
-    for (done, masks_of_one) in masks.iter().enumerate() {
-        all.push(evaluate(problem, full, masks_of_one, batch_size)?);
-        lab.progress("evaluation", done as u64 + 1, masks.len() as u64);
-    }
-    Ok(all)
 }
 
 fn slices(rows: &[Vec<f32>]) -> Vec<&[f32]> {

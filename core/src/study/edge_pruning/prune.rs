@@ -350,9 +350,12 @@ struct Batches<'a, 'b> {
     problem: &'a Problem<'b>,
     seed: u64,
     size: usize,
-    /// With caching: batches are fixed, and each is kept once made.
-    cache: Option<Vec<Option<Ready>>>,
-    current: Option<Ready>,
+    /// Batches are fixed and kept once made; only their order changes from epoch to epoch.
+    caching: bool,
+    /// Batches made, by slot: all of them with caching, else the current one.
+    made: BTreeMap<usize, Ready>,
+    /// What was drawn for the current epoch: order of examples, order of slots.
+    epoch: Option<(u64, Vec<usize>, Vec<usize>)>,
     /// Final reads of the full model, by example, once computed: small, and saves one forward a step.
     full_reads: BTreeMap<usize, Vec<f32>>,
 }
@@ -360,40 +363,43 @@ struct Batches<'a, 'b> {
 impl<'a, 'b> Batches<'a, 'b> {
     fn new(problem: &'a Problem<'b>, config: &PruneConfig) -> Self {
         let size = config.batch_size.min(problem.examples.len());
-        let per_epoch = problem.examples.len().div_ceil(size);
-        let cache = config.cache_references.then(|| (0..per_epoch).map(|_| None).collect());
-        Self { problem, seed: config.seed, size, cache, current: None, full_reads: BTreeMap::new() }
+        Self {
+            problem,
+            seed: config.seed,
+            size,
+            caching: config.cache_references,
+            made: BTreeMap::new(),
+            epoch: None,
+            full_reads: BTreeMap::new(),
+        }
     }
 
     /// The batch of `step`: every example once an epoch, in an order drawn for the epoch.
     fn at(&mut self, step: u64) -> Result<&Ready, PruneError> {
         let n = self.problem.examples.len();
-        let per_epoch = n.div_ceil(self.size) as u64;
-        let (epoch, slot) = (step / per_epoch, (step % per_epoch) as usize);
-        let slice =
-            |order: &[usize], slot: usize| -> Vec<usize> { order.iter().copied().cycle().skip(slot * self.size).take(self.size).collect() };
-        if self.cache.is_some() {
-            let mut slots: Vec<usize> = (0..per_epoch as usize).collect();
-            Stream::new(self.seed, "order/batches", epoch).shuffle(&mut slots);
+        let slots = n.div_ceil(self.size);
+        let (epoch, at) = (step / slots as u64, (step % slots as u64) as usize);
+        let shuffled = |n: usize, name: &str, epoch: u64| {
             let mut order: Vec<usize> = (0..n).collect();
-            Stream::new(self.seed, "order/examples", 0).shuffle(&mut order);
-            let slot = slots[slot];
-            let indices = slice(&order, slot);
-            let missing = self.cache.as_ref().is_some_and(|c| c[slot].is_none());
-            let made = if missing { Some(self.make(&indices)?) } else { None };
-            let cache = self.cache.get_or_insert_default();
-            let entry = &mut cache[slot];
-            if made.is_some() {
-                *entry = made;
-            }
-            return entry.as_ref().ok_or(PruneError::NoExamples);
+            Stream::new(self.seed, name, epoch).shuffle(&mut order);
+            order
+        };
+        let drawn = match self.epoch.take() {
+            Some(drawn) if drawn.0 == epoch => drawn,
+            _ if self.caching => (epoch, shuffled(n, "order/examples", 0), shuffled(slots, "order/batches", epoch)),
+            _ => (epoch, shuffled(n, "order/examples", epoch), (0..slots).collect()),
+        };
+        let (_, order, slots) = self.epoch.insert(drawn);
+        let slot = slots[at];
+        let indices: Vec<usize> = order.iter().copied().cycle().skip(slot * self.size).take(self.size).collect();
+        if !self.caching {
+            self.made.clear();
         }
-        let mut order: Vec<usize> = (0..n).collect();
-        Stream::new(self.seed, "order/examples", epoch).shuffle(&mut order);
-        let indices = slice(&order, slot);
-        self.current = None;
-        let made = self.make(&indices)?;
-        Ok(self.current.insert(made))
+        if !self.made.contains_key(&slot) {
+            let ready = self.make(&indices)?;
+            self.made.insert(slot, ready);
+        }
+        self.made.get(&slot).ok_or(PruneError::NoExamples)
     }
 
     fn make(&mut self, indices: &[usize]) -> Result<Ready, PruneError> {

@@ -12,10 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    circuit::{
-        Circuit,
-        cleanup::{self, clean_up},
-    },
+    circuit::{Circuit, cleanup::clean_up},
     problem::{Problem, PruneError},
     prune::{PruneConfig, PruneState, Trainer},
 };
@@ -139,11 +136,6 @@ fn smallest_right(
 /// Drops edges that cannot change the output: rightness stays as it is.
 fn without_dead_ends(graph: &Graph, ablation: Ablation, kept: Vec<bool>) -> Vec<bool> {
     let nodes = vec![true; graph.n_writers()];
-    let ablation = match ablation {
-        Ablation::Zero => cleanup::Ablation::Zero,
-        Ablation::Mean => cleanup::Ablation::Mean,
-        Ablation::Interchange => cleanup::Ablation::Interchange,
-    };
     match Circuit::from_masks(graph, kept.clone(), nodes) {
         Ok(circuit) => clean_up(&circuit, ablation).0.edges().to_vec(),
         Err(_) => kept,

@@ -25,9 +25,7 @@ use crate::{
     findings::{self, Axis, Best, Cell, Claim, Column, Findings, Line, Panel, Series, Source, Table, TransformerShape, Verdict},
     formats::{FormatError, safetensors::SafeTensors},
     lab::Lab,
-    model::{
-        Activation, Biases, EmbeddingNodes, Graph, NormKind, Positions, Transformer, TransformerConfig, graph::GraphError, stream::Ablation,
-    },
+    model::{EmbeddingNodes, Graph, Transformer, TransformerConfig, graph::GraphError, stream::Ablation},
     train::language_model::{self, LanguageModelConfig, LanguageModelError},
 };
 
@@ -224,12 +222,7 @@ fn small_config(vocab: usize, context: usize) -> TransformerConfig {
         vocab_size: vocab,
         d_out: vocab,
         max_positions: context,
-        norm: NormKind::Layer { eps: 1e-5 },
-        positions: Positions::Learned,
-        activation: Activation::GeluTanh,
-        causal: true,
-        tied: true,
-        biases: Biases::ALL,
+        ..TransformerConfig::gpt2_small()
     }
 }
 

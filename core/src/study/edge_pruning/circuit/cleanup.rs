@@ -17,20 +17,7 @@
 
 use super::Circuit;
 use crate::model::graph::{EmbeddingNodes, Graph};
-use serde::{Deserialize, Serialize};
-
-/// What an edge outside the circuit carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ablation {
-    /// The writer's value in the corrupted run.
-    #[default]
-    Interchange,
-    /// The writer's mean over a data set.
-    Mean,
-    /// Nothing.
-    Zero,
-}
+use crate::model::stream::Ablation;
 
 /// The circuit without edges that cannot matter, and how many were dropped. Node masks, scores and names stay.
 pub fn clean_up(circuit: &Circuit, ablation: Ablation) -> (Circuit, usize) {

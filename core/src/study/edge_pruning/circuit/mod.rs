@@ -22,7 +22,8 @@ pub mod stability;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use cleanup::{Ablation, clean_up};
+pub use crate::model::stream::Ablation;
+pub use cleanup::clean_up;
 
 use crate::model::graph::{Graph, GraphError, GraphShape};
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@
 //!
 //! **Source.** Top n and greedy as in EAP-IG (Hanna et al., "Have Faith in Faithfulness", 2024) and MIB (2025).
 
-use super::cleanup::{Ablation, clean_up};
+use super::{Ablation, cleanup::clean_up};
 use super::{Circuit, CircuitError, check_scores};
 use crate::model::graph::Graph;
 use std::cmp::{Ordering, Reverse};
