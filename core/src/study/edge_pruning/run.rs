@@ -189,7 +189,7 @@ fn programs(config: &StudyConfig, findings: &mut Findings, lab: &mut dyn Lab) ->
                 findings.panels.push(Panel::new(
                     format!("circuit-{name}"),
                     format!("The circuit of {name}"),
-                    "Zero ablation. Every edge shown is needed; all others are cut.",
+                    "Zero ablation. The edges shown are kept; all others are cut.",
                     picture,
                 ));
             }
