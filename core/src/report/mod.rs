@@ -11,11 +11,13 @@
 //! which is what [`verify`] relies on: it takes the blocks out, checks them, draws the page again and compares.
 //!
 //! Files: `page` the document, `claims`, `panels`, `tables`, `provenance` its sections, `svg` the figures, `text` how
-//! untrusted text is shown, `blocks` the data blocks, `verify` and `diff` what is done with finished reports.
+//! untrusted text is shown, `blocks` the data blocks, `verify` and `diff` what is done with finished reports,
+//! `drawing` a circuit's figure by itself.
 
 mod blocks;
 mod claims;
 mod diff;
+mod drawing;
 mod error;
 mod numbers;
 mod page;
@@ -32,6 +34,7 @@ mod tests;
 
 pub use blocks::{Block, Extracted, extract};
 pub use diff::{Difference, ReportDiff, diff};
+pub use drawing::{CircuitLayout, PlacedEnd, PlacedNode, circuit_layout, circuit_svg};
 pub use error::ReportError;
 pub use shell::quote_command;
 pub use verify::{BlockCheck, VerifyReport, verify};

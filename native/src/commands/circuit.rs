@@ -129,6 +129,11 @@ pub enum Command {
         #[arg(long, default_value_t = 8)]
         batch_size: usize,
     },
+    /// What the full model, a circuit and the corrupted run say after one prompt pair.
+    #[command(
+        after_help = "Example:\n  vitrine circuit logits smollm2 --circuit circuit.json --clean 'John met Mary. John gave a book to' --corrupted 'Anna met Mary. Jack gave a book to'"
+    )]
+    Logits(super::logits::Logits),
     /// Shared and separate edges of two circuits of one model.
     Compare { model: String, a: PathBuf, b: PathBuf },
     /// Convert between formats: vitrine, eap-ig, list, text, csv.
@@ -290,6 +295,7 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
                 other => bail!("no metric {other}; there are: all, mib"),
             }
         }
+        Command::Logits(args) => return super::logits::run(&args, context),
         Command::Compare { model, a, b } => {
             let config = config_of(&model)?;
             let graph = config.graph(config.default_embedding_nodes())?;

@@ -3,9 +3,11 @@
 mod bench;
 mod check;
 mod circuit;
+mod logits;
 mod model;
 mod report;
 mod run;
+mod serve;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -53,6 +55,9 @@ enum Command {
     /// Measure speed; ratios within one run.
     #[command(subcommand)]
     Bench(bench::Command),
+    /// Show a folder of pages on this machine only.
+    #[command(after_help = "Example:\n  trunk build && vitrine serve")]
+    Serve(serve::Serve),
     /// Devices of this build.
     #[command(subcommand)]
     Device(Device),
@@ -74,6 +79,7 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
         Command::Report(command) => report::run(command, context),
         Command::Check(command) => check::run(command, context),
         Command::Bench(command) => bench::run(command, context),
+        Command::Serve(args) => serve::run(&args, context),
         Command::Device(Device::List) => {
             let rows: Vec<(&str, Option<String>)> =
                 open::devices().iter().map(|(name, make)| (*name, open::self_check(&make()).err().map(|e| format!("{e:#}")))).collect();

@@ -85,14 +85,14 @@ impl<'a> Drawing<'a> {
     }
 
     /// The top of a writer's box.
-    pub(super) fn start(&self, edge: &Edge) -> Option<Place> {
+    pub(in crate::report) fn start(&self, edge: &Edge) -> Option<Place> {
         let writer = self.circuit.writers.get(edge.writer as usize)?;
         let place = self.places.get(writer.node as usize)?;
         Some(Place { x: place.x, y: place.y - self.size.1 / 2.0 })
     }
 
     /// The bottom of a reader's box, at its port; between its boxes where it serves several.
-    pub(super) fn end(&self, edge: &Edge) -> Option<Place> {
+    pub(in crate::report) fn end(&self, edge: &Edge) -> Option<Place> {
         let reader = self.circuit.readers.get(edge.reader as usize)?;
         let boxes: Vec<&Place> = reader.nodes.iter().filter_map(|node| self.places.get(*node as usize)).collect();
         let (first, last) = (boxes.first()?, boxes.last()?);

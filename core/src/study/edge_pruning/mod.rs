@@ -9,6 +9,8 @@
 //! | [`prune`], [`checkpoint`], [`rounds`] | the method; cutting in rounds |
 //! | [`attribution`], [`patching`] | baselines: EAP, EAP-IG, single edges, ACDC |
 //! | [`evaluate`] | running circuits |
+//! | [`small`] | the transformer that the study trains itself |
+//! | [`inspect`] | a circuit on the table: for pages and commands that look at one |
 //!
 //! **Source.** Bhaskar, Wettig, Friedman, Chen, "Finding Transformer Circuits with Edge Pruning", NeurIPS 2024.
 
@@ -17,6 +19,7 @@ pub mod checkpoint;
 pub mod circuit;
 pub mod compare_methods;
 pub mod evaluate;
+pub mod inspect;
 pub mod objective;
 pub mod patching;
 pub mod problem;
@@ -24,4 +27,5 @@ pub mod programs;
 pub mod prune;
 pub mod rounds;
 pub mod run;
+pub mod small;
 pub mod tasks;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     circuit::{Circuit, cleanup::clean_up},
     problem::{Problem, PruneError},
-    prune::{PruneConfig, PruneState, Trainer},
+    prune::{PruneConfig, PruneState, StepRecord, Trainer},
 };
 use crate::{
     lab::{Lab, LabError},
@@ -66,6 +66,9 @@ pub struct Round {
     pub step: u64,
 }
 
+/// Tells right circuits from others.
+pub type Judge<'a> = dyn FnMut(&[bool]) -> Result<bool, PruneError> + 'a;
+
 /// Searches for the smallest circuit that `right` accepts. `None` where even the whole graph is not right.
 ///
 /// # Errors
@@ -73,39 +76,117 @@ pub struct Round {
 pub fn search(
     problem: &Problem,
     config: &RoundsConfig,
-    right: &mut dyn FnMut(&[bool]) -> Result<bool, PruneError>,
+    right: &mut Judge<'_>,
     lab: &mut dyn Lab,
 ) -> Result<Option<(Vec<bool>, Vec<Round>)>, PruneError> {
-    let mut best = vec![true; problem.graph.n_edges()];
-    if !right(&best)? {
-        return Ok(None);
-    }
-    let mut rounds: Vec<Round> = vec![];
-    let every = (config.prune.steps / config.snapshots.max(1)).max(1);
-    let mut idle = 0;
-    while idle < config.patience && (rounds.len() as u64) < config.max_rounds && best.contains(&true) {
-        let round = rounds.len() as u64;
-        let run = PruneConfig { seed: config.prune.seed.wrapping_add(round << 32), ..config.prune.clone() };
-        let mut state = PruneState::new(&problem.graph, &run);
-        state.edges.cut_for_good(&best);
-        let mut trainer = Trainer::new(problem, &run)?;
-        let mut step = 0;
-        while state.step < run.steps {
-            trainer.step(&mut state)?;
-            if state.step.is_multiple_of(every) || state.step == run.steps {
-                if let Some(smaller) = smallest_right(&problem.graph, problem.ablation, &state.edges.log_alpha, count(&best), right)? {
-                    (best, step) = (smaller, state.step);
-                }
-                lab.progress("rounds", round * run.steps + state.step, config.max_rounds * run.steps);
-                if lab.stop_requested() {
-                    return Err(LabError::Stopped { step: round * run.steps + state.step }.into());
-                }
+    let Some(mut search) = Search::new(problem, config, right)? else { return Ok(None) };
+    while let Some(step) = search.step(right)? {
+        if step.looked {
+            lab.progress("rounds", step.done, config.max_rounds * config.prune.steps);
+            if lab.stop_requested() {
+                return Err(LabError::Stopped { step: step.done }.into());
             }
         }
-        idle = if step == 0 { idle + 1 } else { 0 };
-        rounds.push(Round { edges: count(&best), step });
     }
-    Ok(Some((best, rounds)))
+    Ok(Some((search.best, search.rounds)))
+}
+
+/// A search that is taken step by step: for a page, which must breathe between steps.
+#[derive(Debug)]
+pub struct Search<'a, 'b> {
+    problem: &'a Problem<'b>,
+    config: RoundsConfig,
+    best: Vec<bool>,
+    rounds: Vec<Round>,
+    idle: u64,
+    running: Option<Running<'a, 'b>>,
+}
+
+/// The round under way.
+#[derive(Debug)]
+struct Running<'a, 'b> {
+    trainer: Trainer<'a, 'b>,
+    state: PruneState,
+    /// Step of the last snapshot that cut something; 0 before.
+    cut_at: u64,
+}
+
+/// What one step of a search did.
+#[derive(Debug, Clone, Copy)]
+pub struct SearchStep {
+    /// Steps of all rounds so far.
+    pub done: u64,
+    /// What the step measured.
+    pub record: StepRecord,
+    /// Whether a smaller right circuit was looked for after it.
+    pub looked: bool,
+}
+
+impl<'a, 'b> Search<'a, 'b> {
+    /// A search at its start. `None` where even the whole graph is not right.
+    ///
+    /// # Errors
+    /// Errors of `right`.
+    pub fn new(problem: &'a Problem<'b>, config: &RoundsConfig, right: &mut Judge<'_>) -> Result<Option<Self>, PruneError> {
+        let best = vec![true; problem.graph.n_edges()];
+        let start = Self { problem, config: config.clone(), best, rounds: vec![], idle: 0, running: None };
+        Ok(if right(&start.best)? { Some(start) } else { None })
+    }
+
+    /// The smallest right circuit so far.
+    pub fn best(&self) -> &[bool] {
+        &self.best
+    }
+
+    /// The rounds that are over.
+    pub fn rounds(&self) -> &[Round] {
+        &self.rounds
+    }
+
+    /// Steps of one round.
+    pub fn steps_a_round(&self) -> u64 {
+        self.config.prune.steps
+    }
+
+    /// Log alphas of the round under way; none between rounds.
+    pub fn log_alpha(&self) -> Option<&[f32]> {
+        self.running.as_ref().map(|running| running.state.edges.log_alpha.as_slice())
+    }
+
+    /// Takes one training step, and where a snapshot is due looks for a smaller right circuit. `None` when the search is over.
+    ///
+    /// # Errors
+    /// [`PruneError::Config`], [`PruneError::NotFinite`]; errors of `right`.
+    pub fn step(&mut self, right: &mut Judge<'_>) -> Result<Option<SearchStep>, PruneError> {
+        let round = self.rounds.len() as u64;
+        if self.running.is_none() {
+            if self.idle >= self.config.patience || round >= self.config.max_rounds || !self.best.contains(&true) {
+                return Ok(None);
+            }
+            let run = PruneConfig { seed: self.config.prune.seed.wrapping_add(round << 32), ..self.config.prune.clone() };
+            let mut state = PruneState::new(&self.problem.graph, &run);
+            state.edges.cut_for_good(&self.best);
+            self.running = Some(Running { trainer: Trainer::new(self.problem, &run)?, state, cut_at: 0 });
+        }
+        let Some(running) = &mut self.running else { return Ok(None) };
+        let steps = self.config.prune.steps;
+        let record = running.trainer.step(&mut running.state)?;
+        let at = running.state.step;
+        let looked = at.is_multiple_of((steps / self.config.snapshots.max(1)).max(1)) || at >= steps;
+        if looked {
+            let (graph, values) = (&self.problem.graph, &running.state.edges.log_alpha);
+            if let Some(smaller) = smallest_right(graph, self.problem.ablation, values, count(&self.best), right)? {
+                (self.best, running.cut_at) = (smaller, at);
+            }
+        }
+        if at >= steps {
+            let step = running.cut_at;
+            self.idle = if step == 0 { self.idle + 1 } else { 0 };
+            self.rounds.push(Round { edges: count(&self.best), step });
+            self.running = None;
+        }
+        Ok(Some(SearchStep { done: round * steps + at, record, looked }))
+    }
 }
 
 /// A right circuit of fewer than `below` edges among those of the largest values, if bisection finds one.

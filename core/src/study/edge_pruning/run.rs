@@ -8,25 +8,33 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{
+    circuit::{CircuitError, native},
     compare_methods::{Comparison, compare_methods},
     problem::{Problem, PruneError},
     programs::{Program, ProgramError},
     prune::PruneConfig,
     rounds::RoundsConfig,
+    small::Small,
     tasks::{
-        EncodeError, EncodeOptions, Encoded, GenerateError, Generator, Scoring, Split, encode,
+        EncodeError, GenerateError, Generator, Scoring, Split,
         encode::NumericScoring,
-        tiny::TinyIoi,
         tracr::{EdgeTruth, TracrError},
         vocab::VocabError,
     },
 };
 use crate::{
-    findings::{self, Axis, Best, Cell, Claim, Column, Findings, Line, Panel, Series, Source, Table, TransformerShape, Verdict},
+    findings::{
+        self, Axis, Best, Cell, Claim, Column, Findings, Line, Panel, Series, Source, Table, TransformerShape, Verdict, sha256_hex,
+    },
     formats::{FormatError, safetensors::SafeTensors},
-    lab::Lab,
-    model::{EmbeddingNodes, Graph, Transformer, TransformerConfig, graph::GraphError, stream::Ablation},
-    train::language_model::{self, LanguageModelConfig, LanguageModelError},
+    lab::{Lab, LabError},
+    model::{
+        EmbeddingNodes, Graph, Transformer,
+        graph::GraphError,
+        save::{self, SaveError},
+        stream::Ablation,
+    },
+    train::language_model::{LanguageModelConfig, LanguageModelError},
 };
 
 /// Settings of the study.
@@ -93,6 +101,12 @@ pub enum StudyError {
     Vocab(#[from] VocabError),
     #[error(transparent)]
     LanguageModel(#[from] LanguageModelError),
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    #[error(transparent)]
+    Save(#[from] SaveError),
+    #[error(transparent)]
+    Circuit(#[from] CircuitError),
     #[error("the shipped program {0} is damaged: it lacks its known edge set")]
     Truth(&'static str),
 }
@@ -210,50 +224,17 @@ fn programs(config: &StudyConfig, findings: &mut Findings, lab: &mut dyn Lab) ->
     Ok(())
 }
 
-/// The small transformer's shape.
-fn small_config(vocab: usize, context: usize) -> TransformerConfig {
-    TransformerConfig {
-        n_layers: 2,
-        d_model: 64,
-        n_heads: 4,
-        n_kv_heads: 4,
-        d_head: 16,
-        d_mlp: 128,
-        vocab_size: vocab,
-        d_out: vocab,
-        max_positions: context,
-        ..TransformerConfig::gpt2_small()
-    }
-}
-
 fn small_transformer(config: &StudyConfig, findings: &mut Findings, lab: &mut dyn Lab) -> Result<(), StudyError> {
-    let vocab = TinyIoi::vocab()?;
-    let task = TinyIoi::default();
-    let context = super::tasks::tiny::SENTENCE_WORDS + 1;
-    let mut model = Transformer::init(small_config(vocab.len(), context), config.seed, lab.device());
-    let batch = config.language_model.batch_size as u64;
-    let sentence = |index: u64| -> Result<Vec<u32>, StudyError> {
-        let mut ids = vec![vocab.bos_id()];
-        ids.extend(vocab.encode(&task.sentence(config.seed, index)?)?);
-        Ok(ids)
-    };
-    // 4096 different sentences, drawn once: encoding them anew each step would take longer than the step.
-    let sentences: Vec<Vec<u32>> = (0..4096).map(sentence).collect::<Result<_, _>>()?;
-    let rows = |step: u64| (0..batch).map(|i| sentences[((step * batch + i) % sentences.len() as u64) as usize].clone()).collect();
-    let history = language_model::train(&mut model, &config.language_model, rows, "train the small transformer", lab)?;
-
-    let options = EncodeOptions { context, vocab_size: vocab.len(), bos: Some(vocab.bos_id()) };
-    let ids = |text: &str| vocab.encode(text).map_err(|e| e.to_string());
-    let examples = |split: Split, n: u64| -> Result<Vec<Encoded>, StudyError> {
-        (0..n).map(|i| Ok(encode(&task.example(config.seed, split, i)?, i as usize + 1, &ids, &options)?)).collect()
-    };
+    let small = Small::new(config.seed)?;
+    let (model, history) = small.train(&config.language_model, lab)?;
     let graph = model.config.graph(EmbeddingNodes::Split)?;
-    let train_on =
-        Problem::new(&model, graph.clone(), examples(Split::Train, config.train_examples)?, Scoring::FullVocab, Ablation::Interchange)?;
-    let test_on = train_on.with_examples(examples(Split::Test, config.test_examples)?)?;
+    let examples = small.examples(Split::Train, config.train_examples)?;
+    let train_on = Problem::new(&model, graph.clone(), examples, Scoring::FullVocab, Ablation::Interchange)?;
+    let test_on = train_on.with_examples(small.examples(Split::Test, config.test_examples)?)?;
     let sizes: Vec<usize> = config.sizes.iter().map(|s| ((s * graph.n_edges() as f64).round() as usize).max(1)).collect();
     let prune = PruneConfig { seed: config.seed, ..config.prune.clone() };
     let comparison = compare_methods(&train_on, &test_on, &sizes, &prune, lab)?;
+    keep_small(&small, &model, &sizes, &comparison, lab)?;
 
     let (x, y): (Vec<f64>, Vec<f64>) = history.iter().map(|&(s, l)| (s as f64, l)).unzip();
     let series = Series {
@@ -271,9 +252,32 @@ fn small_transformer(config: &StudyConfig, findings: &mut Findings, lab: &mut dy
     findings.caveats.push(format!(
         "The small transformer has {} weights and a closed vocabulary of {} words: its circuits say how the method behaves, not how language models do it.",
         model.config.n_parameters(),
-        vocab.len()
+        small.vocab.len()
     ));
     report_comparison("small", "the small transformer, indirect objects", &graph, &comparison, findings);
+    Ok(())
+}
+
+/// Leaves the model and its circuits behind, as files that pages and other programs read.
+fn keep_small(small: &Small, model: &Transformer, sizes: &[usize], comparison: &Comparison, lab: &mut dyn Lab) -> Result<(), StudyError> {
+    let saved = save::to_gpt2(model)?;
+    let model_hash = sha256_hex(&saved.weights);
+    lab.artifact("small-config.json", saved.config.into_bytes())?;
+    lab.artifact("small-model.safetensors", saved.weights)?;
+    lab.artifact("small-words.json", small.vocab.to_json().into_bytes())?;
+    for (size, circuit) in sizes.iter().zip(&comparison.circuits) {
+        let mut circuit = circuit.clone();
+        circuit.model_hash = Some(model_hash.clone());
+        let facts = [
+            ("method", "Edge Pruning".to_owned()),
+            ("scores", "log alpha".to_owned()),
+            ("task", small.task.name().to_owned()),
+            ("seed", small.seed.to_string()),
+            ("edges asked for", size.to_string()),
+        ];
+        circuit.meta = facts.map(|(key, value)| (key.to_owned(), value)).into();
+        lab.artifact(&format!("small-circuit-{size}.json"), native::to_json(&circuit)?.into_bytes())?;
+    }
     Ok(())
 }
 

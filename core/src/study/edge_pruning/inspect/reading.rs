@@ -1,0 +1,131 @@
+//! Next-token distributions of the three runs, side by side.
+//!
+//! Of a vocabulary of tens of thousands only the tokens matter that at least one run finds likely: each run's likeliest, joined. Divergences are over all of it, in double
+//! precision: `KL(full ‖ other) = sum_t p(t) (log p(t) - log q(t))`, in nats; for outputs that are numbers, the squared difference.
+
+use serde::Serialize;
+
+use super::{
+    InspectError,
+    contrast::{Contrast, Logits},
+};
+
+/// One token (or class, or number) in the three runs: full, pruned, corrupted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// Index of the output.
+    pub id: usize,
+    pub text: String,
+    pub logits: [f32; 3],
+    /// Absent where outputs are numbers.
+    pub probabilities: Option<[f64; 3]>,
+}
+
+/// The outputs after one token.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reading {
+    pub position: usize,
+    pub tokens: usize,
+    /// Whether the output is a number.
+    pub numeric: bool,
+    /// Number of outputs.
+    pub outputs: usize,
+    /// Likeliest first, by the full model's probability.
+    pub rows: Vec<Row>,
+    /// How far the circuit, and the corrupted run, are from the full model: nats, or a squared difference.
+    pub pruned_distance: f64,
+    pub corrupted_distance: f64,
+    /// Whether the circuit's likeliest output is the full model's.
+    pub same_top: bool,
+}
+
+/// One position of a short prompt: tokens, and the likeliest outputs of the three runs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Place {
+    pub clean: String,
+    pub corrupted: String,
+    /// Likeliest output, or the number; absent where the model has too many outputs to run all positions.
+    pub outputs: Option<[String; 3]>,
+}
+
+/// Most logits that [`places`] computes.
+const MOST_LOGITS: usize = 1 << 20;
+
+/// `log p` of every output.
+fn log_probabilities(logits: &[f32]) -> Vec<f64> {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&l| (f64::from(l) - f64::from(top)).exp()).sum();
+    let shift = f64::from(top) + sum.ln();
+    logits.iter().map(|&l| f64::from(l) - shift).collect()
+}
+
+fn kl(full: &[f64], other: &[f64]) -> f64 {
+    full.iter().zip(other).map(|(p, q)| p.exp() * (p - q)).sum::<f64>().max(0.0)
+}
+
+fn squared(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum()
+}
+
+fn top(values: &[f32]) -> usize {
+    (0..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
+}
+
+/// The outputs after the token at `position`; `most` of each run's likeliest.
+///
+/// # Errors
+/// As [`Contrast::logits`].
+pub fn reading(contrast: &Contrast, position: usize, most: usize) -> Result<Reading, InspectError> {
+    let Logits { full, pruned, corrupted } = contrast.logits(position)?;
+    let subject = contrast.subject();
+    let numeric = subject.numeric();
+    let runs = [&full, &pruned, &corrupted];
+    let log = runs.map(|run| log_probabilities(run));
+    let mut ids: Vec<usize> = Vec::new();
+    for run in runs {
+        let mut order: Vec<usize> = (0..run.len()).collect();
+        let most = most.min(order.len());
+        let by_value = |&a: &usize, &b: &usize| run[b].total_cmp(&run[a]).then(a.cmp(&b));
+        if most > 0 && most < order.len() {
+            order.select_nth_unstable_by(most - 1, by_value);
+        }
+        ids.extend(order.into_iter().take(most));
+    }
+    ids.sort_by(|&a, &b| full[b].total_cmp(&full[a]).then(a.cmp(&b)));
+    ids.dedup();
+    let rows = ids.into_iter().map(|id| Row {
+        id,
+        text: subject.output(id),
+        logits: runs.map(|run| run[id]),
+        probabilities: if numeric { None } else { Some([0, 1, 2].map(|run: usize| log[run][id].exp())) },
+    });
+    let rows = rows.collect();
+    let distance = |run: usize| if numeric { squared(&full, runs[run]) } else { kl(&log[0], &log[run]) };
+    let (pruned_distance, corrupted_distance) = (distance(1), distance(2));
+    let same_top = if numeric { pruned_distance < 1e-4 } else { top(&full) == top(&pruned) };
+    Ok(Reading { position, tokens: contrast.tokens(), numeric, outputs: full.len(), rows, pruned_distance, corrupted_distance, same_top })
+}
+
+/// All positions of the pair.
+///
+/// # Errors
+/// Device errors.
+pub fn places(contrast: &Contrast) -> Result<Vec<Place>, InspectError> {
+    let subject = contrast.subject();
+    let (clean, corrupted) = contrast.ids();
+    let n = contrast.tokens();
+    let mut outputs: Vec<Option<[String; 3]>> = vec![None; n];
+    if n * subject.model.config.d_out <= MOST_LOGITS {
+        let rows = contrast.rows(&(0..n).collect::<Vec<_>>())?;
+        let word = |row: &[f32]| match row {
+            [x] if subject.numeric() => format!("{x:.3}"),
+            row => subject.output(top(row)),
+        };
+        for (at, place) in outputs.iter_mut().enumerate() {
+            let of = |run: usize| rows.get(run * n + at).map_or_else(String::new, |row| word(row));
+            *place = Some([of(0), of(1), of(2)]);
+        }
+    }
+    let places = clean.iter().zip(corrupted).zip(outputs);
+    Ok(places.map(|((&a, &b), outputs)| Place { clean: subject.token(a), corrupted: subject.token(b), outputs }).collect())
+}

@@ -1,0 +1,266 @@
+//! What is looked at: a model, its graph, and how its tokens are written and read.
+//!
+//! Four kinds: a compiled program (tokens are its vocabulary's values), the study's small transformer (a closed vocabulary of words), and checkpoints with a tokenizer, as
+//! a Hugging Face folder or a GGUF.
+
+use burn::tensor::Device;
+
+use super::InspectError;
+use crate::{
+    formats::{ByteSource, WeightSource, config::ModelDescription, gguf::Gguf},
+    model::{Graph, Transformer, load, stream::Ablation},
+    study::edge_pruning::{
+        programs::Program,
+        small::Small,
+        tasks::{
+            Encoded, Predict, Scoring, Split,
+            encode::NumericScoring,
+            tracr::{OutputKind, TracrConfig, TracrValue},
+            vocab::WordVocab,
+        },
+    },
+    text::tokenizer::Tokenizer,
+};
+
+/// Most tokens of a typed prompt: the disentangled stream keeps every writer for each of them.
+pub const MOST_TOKENS: usize = 512;
+
+/// How a model's tokens are written.
+#[derive(Debug, Clone)]
+pub enum Coding {
+    /// Values of a compiled program, separated by spaces; the first token is put in front.
+    Program(Box<TracrConfig>),
+    /// Words of a closed vocabulary; the beginning-of-text token is put in front.
+    Words(WordVocab),
+    /// Text. Nothing is put in front.
+    Text(Box<Tokenizer>),
+}
+
+/// A model with its graph and its words.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    pub model: Transformer,
+    pub graph: Graph,
+    pub coding: Coding,
+}
+
+impl Subject {
+    /// A compiled program from its `config.json` and weights.
+    ///
+    /// # Errors
+    /// [`InspectError::Program`], [`InspectError::Graph`].
+    pub fn program(config: &str, weights: &dyn WeightSource, device: &Device) -> Result<Self, InspectError> {
+        let Program { config, model } = Program::load(config, weights, device)?;
+        Ok(Self { model, graph: config.graph()?, coding: Coding::Program(Box::new(config)) })
+    }
+
+    /// A small transformer from a Hugging Face `config.json`, weights and a closed vocabulary.
+    ///
+    /// # Errors
+    /// [`InspectError::Format`], [`InspectError::Load`], [`InspectError::Vocab`]; [`InspectError::Refused`] where vocabulary and model differ in size.
+    pub fn small(config: &[u8], weights: &dyn WeightSource, words: &str, device: &Device) -> Result<Self, InspectError> {
+        let vocab = WordVocab::from_json(words)?;
+        let model = load::load(&ModelDescription::from_hf_config(config)?, weights, device)?;
+        if vocab.len() != model.config.vocab_size {
+            let reason = format!("the vocabulary has {} words, the model {}", vocab.len(), model.config.vocab_size);
+            return Err(InspectError::Refused(reason));
+        }
+        Self::new(model, Coding::Words(vocab))
+    }
+
+    /// A Hugging Face checkpoint: `config.json`, `tokenizer.json`, weights.
+    ///
+    /// # Errors
+    /// [`InspectError::Format`], [`InspectError::Load`].
+    pub fn checkpoint(config: &[u8], weights: &dyn WeightSource, tokenizer: &[u8], device: &Device) -> Result<Self, InspectError> {
+        let tokenizer = Tokenizer::from_json(tokenizer)?;
+        let model = load::load(&ModelDescription::from_hf_config(config)?, weights, device)?;
+        Self::new(model, Coding::Text(Box::new(tokenizer)))
+    }
+
+    /// A GGUF with its tokenizer.
+    ///
+    /// # Errors
+    /// [`InspectError::Format`], [`InspectError::Load`].
+    pub fn gguf<S: ByteSource>(file: &Gguf<S>, device: &Device) -> Result<Self, InspectError> {
+        let tokenizer = Tokenizer::from_gguf(file)?;
+        let model = load::load(&ModelDescription::from_gguf(file)?, file, device)?;
+        Self::new(model, Coding::Text(Box::new(tokenizer)))
+    }
+
+    /// A model with its tokenizer.
+    ///
+    /// # Errors
+    /// [`InspectError::Graph`].
+    pub fn text(model: Transformer, tokenizer: Tokenizer) -> Result<Self, InspectError> {
+        Self::new(model, Coding::Text(Box::new(tokenizer)))
+    }
+
+    fn new(model: Transformer, coding: Coding) -> Result<Self, InspectError> {
+        let graph = model.config.graph(model.config.default_embedding_nodes())?;
+        Ok(Self { model, graph, coding })
+    }
+
+    /// Longest prompt, in tokens.
+    pub fn most_tokens(&self) -> usize {
+        let own = match &self.coding {
+            Coding::Program(config) => config.max_seq_len_without_bos + 1,
+            Coding::Words(_) | Coding::Text(_) => self.model.config.max_positions,
+        };
+        own.min(MOST_TOKENS)
+    }
+
+    /// Token ids of a prompt.
+    ///
+    /// # Errors
+    /// [`InspectError::Empty`], [`InspectError::UnknownToken`], [`InspectError::TooLong`], and what the vocabulary or tokenizer refuses.
+    pub fn encode(&self, side: &'static str, text: &str) -> Result<Vec<u32>, InspectError> {
+        let ids = match &self.coding {
+            Coding::Program(config) => {
+                let id = |word: &str| {
+                    let known =
+                        config.vocab.iter().find(|(value, id)| *id != config.bos_id && *id != config.pad_id && written(value) == word);
+                    known.map(|(_, id)| *id).ok_or_else(|| InspectError::UnknownToken {
+                        word: word.chars().take(40).collect(),
+                        known: self.input_words().join(" "),
+                    })
+                };
+                let typed: Vec<u32> = text.split_whitespace().map(id).collect::<Result<_, _>>()?;
+                if typed.is_empty() { typed } else { [vec![config.bos_id], typed].concat() }
+            }
+            Coding::Words(vocab) => {
+                let typed = vocab.encode(text)?;
+                if typed.is_empty() { typed } else { [vec![vocab.bos_id()], typed].concat() }
+            }
+            Coding::Text(tokenizer) => tokenizer.encode(text)?,
+        };
+        if ids.is_empty() {
+            return Err(InspectError::Empty { side });
+        }
+        if ids.len() > self.most_tokens() {
+            return Err(InspectError::TooLong { tokens: ids.len(), most: self.most_tokens() });
+        }
+        Ok(ids)
+    }
+
+    /// One token for people to read.
+    pub fn token(&self, id: u32) -> String {
+        match &self.coding {
+            Coding::Program(config) if id == config.bos_id => "<bos>".to_owned(),
+            Coding::Program(config) => {
+                config.vocab.iter().find(|(_, known)| *known == id).map_or_else(|| format!("<id {id}>"), |(value, _)| written(value))
+            }
+            Coding::Words(vocab) => vocab.words().get(id as usize).cloned().unwrap_or_else(|| format!("<id {id}>")),
+            Coding::Text(tokenizer) => tokenizer.token_text(id),
+        }
+    }
+
+    /// What output number `index` stands for.
+    pub fn output(&self, index: usize) -> String {
+        let id = u32::try_from(index).unwrap_or(u32::MAX);
+        match &self.coding {
+            Coding::Program(config) => match &config.output_values {
+                Some(values) => values.get(index).map_or_else(|| format!("<class {index}>"), written),
+                None => "output".to_owned(),
+            },
+            Coding::Words(_) | Coding::Text(_) => self.token(id),
+        }
+    }
+
+    /// Whether outputs are numbers rather than distributions.
+    pub fn numeric(&self) -> bool {
+        matches!(&self.coding, Coding::Program(config) if config.output_kind == OutputKind::Numerical)
+    }
+
+    /// How far outputs are from the full model's.
+    pub fn scoring(&self) -> Scoring {
+        match &self.coding {
+            Coding::Program(config) => match config.output_kind {
+                OutputKind::Categorical => Scoring::TracrCategorical,
+                OutputKind::Numerical => Scoring::TracrNumeric(NumericScoring::SquaredError),
+            },
+            Coding::Words(_) | Coding::Text(_) => Scoring::FullVocab,
+        }
+    }
+
+    /// What may be typed, where that is a short list.
+    pub fn input_words(&self) -> Vec<String> {
+        match &self.coding {
+            Coding::Program(config) => config.input_tokens().into_iter().map(|id| self.token(id)).collect(),
+            Coding::Words(vocab) => vocab.words().iter().filter(|word| !word.starts_with('<')).cloned().collect(),
+            Coding::Text(_) => vec![],
+        }
+    }
+
+    /// Prompt pair `index` of the model's own task, as text: clean, corrupted. `None` for models that bring no task.
+    ///
+    /// # Errors
+    /// Errors of drawing.
+    pub fn suggestion(&self, index: u64) -> Result<Option<(String, String)>, InspectError> {
+        match &self.coding {
+            Coding::Program(config) => {
+                let examples = self.examples(64, Ablation::Interchange)?;
+                let Some(example) = examples.get((index as usize * 7) % examples.len().max(1)) else { return Ok(None) };
+                let text =
+                    |ids: &[u32]| ids.iter().filter(|&&id| id != config.bos_id).map(|&id| self.token(id)).collect::<Vec<_>>().join(" ");
+                Ok(Some((text(&example.clean), text(&example.corrupted))))
+            }
+            Coding::Words(vocab) => match Small::new(0) {
+                Ok(small) if small.vocab == *vocab => {
+                    let pair = small.pair(Split::Test, index)?;
+                    Ok(Some((pair.clean, pair.corrupted)))
+                }
+                _ => Ok(None),
+            },
+            Coding::Text(_) => Ok(None),
+        }
+    }
+
+    /// Up to `n` examples of the model's own task; none for models that bring none.
+    ///
+    /// # Errors
+    /// Errors of drawing and encoding.
+    pub fn examples(&self, n: usize, ablation: Ablation) -> Result<Vec<Encoded>, InspectError> {
+        match &self.coding {
+            Coding::Program(config) => {
+                let program = Program { config: (**config).clone(), model: self.model.clone() };
+                let all = program.problem(ablation, NumericScoring::SquaredError, 0)?.examples;
+                // Spread over all inputs, which come in order.
+                let every = all.len().div_ceil(n.max(1)).max(1);
+                Ok(all.into_iter().step_by(every).collect())
+            }
+            Coding::Words(vocab) => match Small::new(0) {
+                Ok(small) if small.vocab == *vocab => Ok(small.examples(Split::Test, n as u64)?),
+                _ => Ok(vec![]),
+            },
+            Coding::Text(_) => Ok(vec![]),
+        }
+    }
+
+    /// What a good model of the task answers to suggestion `index`: the right and the tempting next token.
+    ///
+    /// # Errors
+    /// Errors of drawing.
+    pub fn answers(&self, index: u64) -> Result<Option<(String, Option<String>)>, InspectError> {
+        match &self.coding {
+            Coding::Words(vocab) => match Small::new(0) {
+                Ok(small) if small.vocab == *vocab => match small.pair(Split::Test, index)?.predict {
+                    Predict::Next { answer, wrong } => Ok(Some((answer.trim().to_owned(), wrong.map(|w| w.trim().to_owned())))),
+                    Predict::Spans { .. } | Predict::Year { .. } => Ok(None),
+                },
+                _ => Ok(None),
+            },
+            Coding::Program(_) | Coding::Text(_) => Ok(None),
+        }
+    }
+}
+
+/// A value as it is typed.
+fn written(value: &TracrValue) -> String {
+    match value {
+        TracrValue::Bool(b) => b.to_string(),
+        TracrValue::Int(i) => i.to_string(),
+        TracrValue::Number(x) => x.to_string(),
+        TracrValue::Text(text) => text.clone(),
+    }
+}

@@ -1,0 +1,79 @@
+//! `circuit logits`: what the full model, a circuit and the corrupted run say after one prompt pair, as the circuit page shows it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use serde_json::json;
+use vitrine_core::{
+    formats::safetensors::SafeTensors,
+    study::edge_pruning::{
+        circuit::Circuit,
+        compare_methods::masks,
+        inspect::{Contrast, Subject, reading::reading},
+    },
+};
+
+use super::{Context, circuit::AblationArg, print_json};
+use crate::{Outcome, atomic::read_bounded, open, registry::FileSource};
+
+#[derive(Debug, Args)]
+pub struct Logits {
+    /// A model, or the folder of a compiled program (config.json, model.safetensors) or of a small transformer (with words.json).
+    model: String,
+    /// A circuit file of any format; the full graph without one.
+    #[arg(long)]
+    circuit: Option<PathBuf>,
+    #[arg(long)]
+    clean: String,
+    #[arg(long)]
+    corrupted: String,
+    /// Token after which to read, from 0; the last one without.
+    #[arg(long)]
+    position: Option<usize>,
+    #[arg(long, value_enum, default_value_t)]
+    ablation: AblationArg,
+    /// Likeliest outputs of each run.
+    #[arg(long, default_value_t = 10)]
+    top: usize,
+}
+
+/// Opens a compiled program, a small transformer, or any other model.
+pub fn subject(name: &str) -> Result<Subject> {
+    let (device, _) = open::device("cpu")?;
+    let folder = PathBuf::from(name);
+    let read = |file: &str| read_bounded(&folder.join(file), open::TEXT_LIMIT);
+    let weights = || -> Result<_> { Ok(SafeTensors::open(FileSource::open(&folder.join("model.safetensors"))?)?) };
+    let text = |bytes: Vec<u8>, file: &str| String::from_utf8(bytes).with_context(|| format!("{file} is not text"));
+    if folder.join("words.json").is_file() {
+        return Ok(Subject::small(&read("config.json")?, &weights()?, &text(read("words.json")?, "words.json")?, &device)?);
+    }
+    if folder.join("config.json").is_file() && !folder.join("tokenizer.json").is_file() {
+        return Ok(Subject::program(&text(read("config.json")?, "config.json")?, &weights()?, &device)?);
+    }
+    let opened = open::model(name, &device)?;
+    Ok(Subject::text(opened.model, opened.tokenizer)?)
+}
+
+pub fn run(args: &Logits, context: Context) -> Result<Outcome> {
+    let subject = subject(&args.model)?;
+    let circuit = match &args.circuit {
+        Some(path) => open::circuit(path, &subject.graph)?,
+        None => Circuit::full(&subject.graph),
+    };
+    let mut contrast = Contrast::new(&subject, &args.clean, &args.corrupted, args.ablation.into())?;
+    contrast.prune(&masks(&circuit))?;
+    let found = reading(&contrast, args.position.unwrap_or(contrast.tokens() - 1), args.top)?;
+    if context.json {
+        print_json(&json!({"schema": "vitrine.circuit-logits/1", "edges": circuit.counts().effective, "reading": found}))?;
+    } else {
+        println!("{:>24} {:>10} {:>10} {:>10}", "output", "full", "pruned", "corrupted");
+        for row in &found.rows {
+            let [full, pruned, corrupted] = row.logits;
+            println!("{:>24} {full:>10.4} {pruned:>10.4} {corrupted:>10.4}", format!("{:?}", row.text));
+        }
+        let unit = if found.numeric { "squared difference" } else { "KL in nats" };
+        println!("distance from the full model ({unit}): pruned {:.6}, corrupted {:.6}", found.pruned_distance, found.corrupted_distance);
+    }
+    Ok(Outcome::Fine)
+}
