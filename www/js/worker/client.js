@@ -1,0 +1,69 @@
+// A worker that answers one request at a time, from the page's side: calls become promises, progress becomes callbacks, stopping is asking or ending.
+
+import { compile } from '../wasm.js';
+
+export class Client {
+  /** @param {string} script name of the worker beside this file */
+  constructor(script) {
+    this.script = script;
+    this.worker = null;
+    this.calls = new Map();
+    this.next = 1;
+  }
+
+  async start() {
+    if (this.worker) return;
+    const worker = new Worker(new URL(this.script, import.meta.url), { type: 'module' });
+    this.worker = worker;
+    worker.onmessage = ({ data }) => {
+      const call = this.calls.get(data.id);
+      if (!call) return;
+      if (data.progress !== undefined) call.progress?.(data.progress);
+      else {
+        this.calls.delete(data.id);
+        if (data.error !== undefined) call.reject(new Error(data.error));
+        else call.resolve(data.value);
+      }
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.fail(new Error(event.message || 'the worker could not be started'));
+    };
+    worker.postMessage({ id: 0, compiled: await compile() });
+  }
+
+  /**
+   * @param {string} op @param {any} [argument] @param {(progress: any) => void} [progress]
+   * @returns {Promise<any>}
+   */
+  async call(op, argument, progress) {
+    await this.start();
+    const id = this.next++;
+    return new Promise((resolve, reject) => {
+      this.calls.set(id, { resolve, reject, progress });
+      this.worker.postMessage({ id, op, argument });
+    });
+  }
+
+  /** Asks the running call to stop after its current piece. */
+  ask() {
+    this.worker?.postMessage({ id: 0, stop: true });
+  }
+
+  /** Ends the worker with all it holds. */
+  end() {
+    this.worker?.terminate();
+    this.fail(new Error('stopped'));
+  }
+
+  fail(error) {
+    this.worker = null;
+    const calls = [...this.calls.values()];
+    this.calls.clear();
+    for (const call of calls) call.reject(error);
+  }
+
+  get busy() {
+    return this.calls.size > 0;
+  }
+}

@@ -1,0 +1,46 @@
+// Owns the model: loads it, runs pairs and circuits, measures curves.
+
+import { serve, stopAsked } from './serve.js';
+import { open } from './load.js';
+
+/** @type {any} */ let model = null;
+
+serve({
+  /** Loads a model; answers what it is. */
+  async load(source, progress, core) {
+    model?.free();
+    model = null;
+    model = await open(core, source, progress);
+    return JSON.parse(model.describe());
+  },
+
+  /** An example of the model's own task, or null. */
+  suggestion(index) {
+    return JSON.parse(model.suggestion(index));
+  },
+
+  /** A prompt pair: runs the full model on both. */
+  pair({ clean, corrupted, ablation }) {
+    const tokens = model.setPair(clean, corrupted, ablation);
+    return { tokens };
+  },
+
+  /** A circuit on the pair: tokens with the three runs' outputs, and the distribution at one position. */
+  run({ masks, position, top }) {
+    const began = performance.now();
+    model.prune(masks);
+    const reading = JSON.parse(model.reading(position, top));
+    const places = JSON.parse(model.places());
+    return { reading, places, milliseconds: performance.now() - began };
+  },
+
+  /** The loss of one circuit after the other; stops when asked. `examples` 0 measures on the typed pair. */
+  async curve({ sizes, masks, examples, ablation, clean, corrupted }, progress) {
+    const measured = model.prepareCurve(examples, ablation, clean, corrupted);
+    for (let at = 0; at < sizes.length; at += 1) {
+      progress({ at, size: sizes[at], loss: model.loss(masks[at]), examples: measured });
+      if (await stopAsked()) return { stopped: true, examples: measured };
+    }
+    return { stopped: false, examples: measured };
+  },
+});

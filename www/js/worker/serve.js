@@ -1,0 +1,44 @@
+// The worker's side of client.js: operations by name, one after the other, errors as sentences, a wish to stop that long operations look at.
+
+let stopping = false;
+
+/** Whether the page asked to stop; lets messages in first. */
+export async function stopAsked() {
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  return stopping;
+}
+
+/**
+ * @param {Record<string, (argument: any, progress: (value: any) => void, core: any) => any>} operations
+ */
+export function serve(operations) {
+  let core = null;
+  let queue = Promise.resolve();
+  self.onmessage = ({ data }) => {
+    if (data.stop) {
+      stopping = true;
+      return;
+    }
+    if (data.compiled) {
+      core = import('../../wasm/vitrine_web.js').then(async (module) => {
+        await module.default({ module_or_path: data.compiled });
+        return module;
+      });
+      core.catch(() => {});
+      return;
+    }
+    queue = queue.then(async () => {
+      stopping = false;
+      const { id, op, argument } = data;
+      try {
+        const value = await operations[op](argument, (progress) => self.postMessage({ id, progress }), await core);
+        self.postMessage({ id, value });
+      } catch (error) {
+        // A trap leaves the module unusable; the page is told to start a new worker.
+        const broken = error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
+        const words = error instanceof Error ? error.message : String(error);
+        self.postMessage({ id, error: broken ? `the computation broke off (${words}); load the model again` : words });
+      }
+    });
+  };
+}
