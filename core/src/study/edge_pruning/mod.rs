@@ -9,6 +9,7 @@
 //! | [`prune`], [`checkpoint`], [`rounds`] | the method; cutting in rounds |
 //! | [`attribution`], [`patching`] | baselines: EAP, EAP-IG, single edges, ACDC |
 //! | [`evaluate`] | running circuits |
+//! | [`golden`] | comparison with what other implementations computed |
 //!
 //! **Source.** Bhaskar, Wettig, Friedman, Chen, "Finding Transformer Circuits with Edge Pruning", NeurIPS 2024.
 
@@ -17,6 +18,7 @@ pub mod checkpoint;
 pub mod circuit;
 pub mod compare_methods;
 pub mod evaluate;
+pub mod golden;
 pub mod objective;
 pub mod patching;
 pub mod problem;
