@@ -2,7 +2,7 @@
 //
 // Which bundle: `cpu` always. `gpu` only where the site ships it and an adapter answers; it is then checked against `cpu` before it is used (worker/device.js).
 
-const CPU = new URL('../wasm/vitrine_web.js', import.meta.url).href;
+const CPU = new URL('../vitrine_web.js', import.meta.url).href;
 
 let loading = null;
 
@@ -26,6 +26,6 @@ let compiling = null;
 
 /** The compiled module, to be handed to workers. @returns {Promise<WebAssembly.Module>} */
 export function compile() {
-  compiling ??= WebAssembly.compileStreaming(fetch(new URL('../wasm/vitrine_web_bg.wasm', import.meta.url)));
+  compiling ??= WebAssembly.compileStreaming(fetch(new URL('../vitrine_web_bg.wasm', import.meta.url)));
   return compiling;
 }

@@ -1,4 +1,6 @@
-//! `model get|info|logits`.
+//! `model get|info|tokenize|logits`.
+
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
@@ -6,7 +8,7 @@ use serde_json::json;
 use vitrine_core::model::EmbeddingNodes;
 
 use super::{Context, print_json};
-use crate::{Outcome, open, registry};
+use crate::{Outcome, atomic, open, registry};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -16,6 +18,15 @@ pub enum Command {
     /// Sizes and graph of a model.
     #[command(after_help = "Example:\n  vitrine model info smollm2")]
     Info { model: String },
+    /// Token ids of texts, with a model's tokenizer or a tokenizer.json.
+    #[command(after_help = "Example:\n  vitrine model tokenize smollm2 'The capital of France is'")]
+    Tokenize {
+        model: String,
+        texts: Vec<String>,
+        /// More texts: a file with a JSON array of strings.
+        #[arg(long)]
+        file: Option<PathBuf>,
+    },
     /// The likeliest next tokens after a prompt.
     #[command(after_help = "Example:\n  vitrine model logits smollm2 --prompt 'The capital of France is'")]
     Logits {
@@ -60,6 +71,24 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
                 );
                 for (file, hash) in &opened.hashes {
                     println!("{hash}  {file}");
+                }
+            }
+        }
+        Command::Tokenize { model, mut texts, file } => {
+            if let Some(file) = file {
+                let json = atomic::read_bounded(&file, open::TEXT_LIMIT)?;
+                let more: Vec<String> =
+                    serde_json::from_slice(&json).with_context(|| format!("{} is no JSON array of strings", file.display()))?;
+                texts.extend(more);
+            }
+            let tokenizer = open::tokenizer(&model)?;
+            let ids = texts.iter().map(|text| tokenizer.encode(text)).collect::<Result<Vec<_>, _>>()?;
+            if context.json {
+                print_json(&json!({"schema": "vitrine.tokens/1", "ids": ids}))?;
+            } else {
+                for ids in ids {
+                    let tokens: Vec<String> = ids.iter().map(|&id| format!("{id} {:?}", tokenizer.token_text(id))).collect();
+                    println!("{}", tokens.join("  "));
                 }
             }
         }

@@ -49,7 +49,7 @@ export class Live {
     byId('live-note').hidden = true;
   }
 
-  /** Loads a model in a fresh worker. @param {any} source @param {{ clean?: string, corrupted?: string, ablation?: string, position?: number|null }} wish */
+  /** Loads a model in a fresh worker. @param {any} source @param {{ clean?: string, corrupted?: string, ablation?: string, position?: number|null, example?: number }} wish */
   async load(source, wish) {
     this.client.end();
     this.about = null;
@@ -71,7 +71,7 @@ export class Live {
       [this.clean.value, this.corrupted.value] = [wish.clean, wish.corrupted];
       return this.about;
     }
-    await this.suggest(0, false);
+    await this.suggest(wish.example ?? 0, false);
     return this.about;
   }
 

@@ -254,12 +254,13 @@ async function takeModel(wish = {}) {
   }
   if (!from) {
     live.without('To run this circuit, open the model’s weights: a GGUF file, or the files of a Hugging Face folder (config.json, tokenizer.json, model.safetensors). They stay on this machine.');
+    say('');
     return;
   }
   say('Loading the model');
   const pair = page.model?.pair ?? [];
   const ablation = wish.abl ?? page.model?.circuits.find((one) => one.id === byId('circuit').value)?.ablation;
-  const described = await live.load(from, { clean: wish.clean ?? pair[0], corrupted: wish.corrupted ?? pair[1], ablation, position: wish.pos === undefined ? null : Number(wish.pos) });
+  const described = await live.load(from, { example: page.model?.example ?? 0, clean: wish.clean ?? pair[0], corrupted: wish.corrupted ?? pair[1], ablation, position: wish.pos === undefined ? null : Number(wish.pos) });
   page.numeric = described.numeric;
   page.width = described.d_model;
   const shape = JSON.stringify(described.shape);

@@ -123,7 +123,8 @@ function draw() {
     byId('loss').replaceChildren();
     return;
   }
-  const x = { low: 0, high: Math.max(20, page.records.length), label: 'step' };
+  const last = page.records.at(-1);
+  const x = { low: 0, high: last.best === null ? last.steps_a_round : Math.max(100, last.step), label: 'step' };
   const sparsity = frame({ label: 'Share of gates closed, by step', height: 190, x, y: { low: 0, high: 1, label: 'share', ticks: [0, 0.25, 0.5, 0.75, 1] } });
   const line = (chart, of) => path(records.map((record) => [chart.x(record.step), chart.y(of(record))]));
   sparsity.plot.append(svg('path', { class: 'line c0', d: line(sparsity, (r) => Math.max(0, Math.min(1, r.edge_sparsity))) }), svg('path', { class: 'line c1 d1', d: line(sparsity, (r) => Math.max(0, Math.min(1, r.edge_target))) }));

@@ -20,7 +20,7 @@ export function serve(operations) {
       return;
     }
     if (data.compiled) {
-      core = import('../../wasm/vitrine_web.js').then(async (module) => {
+      core = import('../../vitrine_web.js').then(async (module) => {
         await module.default({ module_or_path: data.compiled });
         return module;
       });

@@ -9,6 +9,7 @@
 //! | [`prune`], [`checkpoint`], [`rounds`] | the method; cutting in rounds |
 //! | [`attribution`], [`patching`] | baselines: EAP, EAP-IG, single edges, ACDC |
 //! | [`evaluate`] | running circuits |
+//! | [`golden`] | comparison with what other implementations computed |
 //! | [`small`] | the transformer that the study trains itself |
 //! | [`inspect`] | a circuit on the table: for pages and commands that look at one |
 //!
@@ -19,6 +20,7 @@ pub mod checkpoint;
 pub mod circuit;
 pub mod compare_methods;
 pub mod evaluate;
+pub mod golden;
 pub mod inspect;
 pub mod objective;
 pub mod patching;

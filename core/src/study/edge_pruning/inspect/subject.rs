@@ -13,7 +13,7 @@ use crate::{
         programs::Program,
         small::Small,
         tasks::{
-            Encoded, Predict, Scoring, Split,
+            Encoded, Scoring, Split,
             encode::NumericScoring,
             tracr::{OutputKind, TracrConfig, TracrValue},
             vocab::WordVocab,
@@ -234,23 +234,6 @@ impl Subject {
                 _ => Ok(vec![]),
             },
             Coding::Text(_) => Ok(vec![]),
-        }
-    }
-
-    /// What a good model of the task answers to suggestion `index`: the right and the tempting next token.
-    ///
-    /// # Errors
-    /// Errors of drawing.
-    pub fn answers(&self, index: u64) -> Result<Option<(String, Option<String>)>, InspectError> {
-        match &self.coding {
-            Coding::Words(vocab) => match Small::new(0) {
-                Ok(small) if small.vocab == *vocab => match small.pair(Split::Test, index)?.predict {
-                    Predict::Next { answer, wrong } => Ok(Some((answer.trim().to_owned(), wrong.map(|w| w.trim().to_owned())))),
-                    Predict::Spans { .. } | Predict::Year { .. } => Ok(None),
-                },
-                _ => Ok(None),
-            },
-            Coding::Program(_) | Coding::Text(_) => Ok(None),
         }
     }
 }
