@@ -70,13 +70,14 @@ export function path(points) {
   return points.map(([x, y], at) => `${at ? 'L' : 'M'}${x.toFixed(1)} ${y.toFixed(1)}`).join('');
 }
 
-/** A meter: a bar from the middle, to the right for positive values. */
-export function meter(value, largest) {
-  const share = largest > 0 ? Math.min(1, Math.abs(value) / largest) * 49 : 0;
+/** A meter: a bar from the left, or, where values of both signs occur, from the middle. */
+export function meter(value, largest, signed) {
+  const [from, room] = signed ? [50, 49] : [0, 99];
+  const share = largest > 0 ? Math.min(1, Math.abs(value) / largest) * room : 0;
   return svg(
     'svg', { class: 'meter', viewBox: '0 0 100 10', preserveAspectRatio: 'none', 'aria-hidden': 'true' },
-    svg('line', { class: 'axis', x1: 50, x2: 50, y1: 0, y2: 10 }),
-    svg('rect', { class: value < 0 ? 'neg' : 'pos', x: value < 0 ? 50 - share : 50, y: 1, width: share, height: 8 }),
+    svg('line', { class: 'axis', x1: from, x2: from, y1: 0, y2: 10 }),
+    svg('rect', { class: value < 0 ? 'neg' : 'pos', x: value < 0 ? from - share : from, y: 1, width: share, height: 8 }),
   );
 }
 

@@ -49,7 +49,7 @@ export class Focus {
   }
 
   line(edge, ends, which) {
-    const { scores, largest, masks } = this.page.look();
+    const { scores, largest, masks, signed } = this.page.look();
     const score = scores.length ? scores[edge] : NaN;
     const end = ends[which];
     // Into a head it matters whether query, key or value is fed.
@@ -58,7 +58,7 @@ export class Focus {
       'li', { 'data-edge': edge },
       this.toggle(edge, masks[edge] === 1, `${ends.writer.name} to ${ends.reader.name}`),
       make('button', { type: 'button', class: 'name', text: visible(end.name + port, 30), click: () => this.page.onNode(end.nodes[0]) }),
-      Number.isNaN(score) ? make('span') : meter(score, largest),
+      Number.isNaN(score) ? make('span') : meter(score, largest, signed),
       make('span', { class: 'num', text: Number.isNaN(score) ? '' : brief(score) }),
     );
   }

@@ -16,7 +16,7 @@ export function legend(host, page) {
     for (const look of CLASSES.slice(1)) items.push(make('li', {}, sample(colours[look.colour], look.dash), look.name));
   } else {
     items.push(make('li', {}, sample(colours.pos, []), page.look.scores.length ? 'positive score' : 'kept edge'));
-    if (page.look.scores.some((score) => score < 0)) items.push(make('li', {}, sample(colours.neg, [5, 3]), 'negative score (dashed)'));
+    if (page.look.signed) items.push(make('li', {}, sample(colours.neg, [5, 3]), 'negative score (dashed)'));
   }
   if (page.look.scores.length) items.push(make('li', { text: `wider: larger ${visible(page.summary.score_name, 60)} (up to ${brief(page.summary.largest_score)} in size)` }));
   page.names.groups.forEach((group, at) => {

@@ -51,7 +51,11 @@ const live = new Live({
     curve.reset({ edges: page.summary.edges, scored: page.summary.scored, numeric: page.numeric });
     shown();
   },
-  onBusy: say,
+  onBusy: (words) => {
+    // Clears only what it said itself.
+    if (words || page.busy) say(words);
+    page.busy = words;
+  },
 });
 saves({ sheet: () => page.sheet, width: () => page.width, onError: fault });
 
@@ -66,6 +70,8 @@ function lay(sheet) {
   page.sheet = sheet;
   page.layout = JSON.parse(sheet.layout());
   page.offsets = sheet.offsets();
+  page.scores = sheet.scores();
+  page.signed = page.scores.some((score) => score < 0);
   page.node = page.edge = -1;
   graph.setGraph(page.layout, page.offsets);
   focus.nothing();
@@ -79,12 +85,11 @@ function refresh() {
   page.summary = JSON.parse(sheet.summary());
   page.names = JSON.parse(sheet.names());
   const compared = page.summary.agreement !== null;
-  page.look = { masks: sheet.masks(), scores: page.scores ?? (page.scores = sheet.scores()), classes: sheet.classes(), largest: page.summary.largest_score, compared };
+  page.look = { masks: sheet.masks(), scores: page.scores, classes: sheet.classes(), largest: page.summary.largest_score, signed: page.signed, compared };
 }
 
 /** Everything that depends on the shown edges. */
 function shown(run = true) {
-  page.scores = null;
   refresh();
   graph.setEdges(page.look, byId('show-all').checked);
   graph.setNames(page.names);
@@ -97,11 +102,12 @@ function shown(run = true) {
   byId('as-opened').disabled = page.summary.size === null && switched === 0;
   byId('measure').disabled = !page.summary.scored || !live.about;
   list();
-  say2();
+  explain();
   if (run) live.run();
 }
 
-function say2() {
+/** The chosen box or edge, anew. */
+function explain() {
   if (page.node >= 0) focus.node(page.node, page.names);
   else if (page.edge >= 0) focus.edge(page.edge);
 }
@@ -208,7 +214,6 @@ async function takeCircuit(wish = {}) {
   if (ablation && !wish.ablation) byId('ablation').value = ablation;
   sheet.setAblation(byId('ablation').value);
   page.shape = sheet.shape();
-  page.scores = null;
   lay(sheet);
   if (wish.k) page.sheet.setSize(Number(wish.k));
   for (const edge of (wish.x ?? '').split('.').filter(Boolean).slice(0, 5000)) {

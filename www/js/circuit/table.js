@@ -6,7 +6,7 @@ import { CLASSES } from './style.js';
 
 const ROW = 32;
 const COLUMNS = [
-  { name: 'In circuit', order: null },
+  { name: 'Kept', order: null },
   { name: 'From', order: 'writer' },
   { name: 'To', order: 'reader' },
   { name: 'Score', order: 'strength' },
@@ -23,9 +23,9 @@ export class Table {
     this.reversed = false;
     this.edges = new Uint32Array(0);
     this.headings = COLUMNS.map((column) => this.heading(column));
-    this.rows = make('div', { class: 'rows', role: 'rowgroup' });
-    this.window = make('div', { class: 'window', tabindex: '0', role: 'group', 'aria-label': 'Edges, scrolls', scroll: () => this.fill() }, this.rows);
-    this.root = make('div', { class: 'grid', role: 'table', 'aria-label': 'Edges' }, make('div', { class: 'line headings', role: 'row', 'aria-rowindex': '1' }, ...this.headings), this.window);
+    this.rows = make('div', { class: 'rows', role: 'presentation' });
+    this.window = make('div', { class: 'window', tabindex: '0', role: 'rowgroup', 'aria-label': 'Edges, scrolls', scroll: () => this.fill() }, this.rows);
+    this.root = make('div', { class: 'grid', role: 'table', 'aria-label': 'Edges' }, make('div', { role: 'rowgroup' }, make('div', { class: 'line headings', role: 'row', 'aria-rowindex': '1' }, ...this.headings)), this.window);
     host.replaceChildren(this.root);
     new ResizeObserver(() => this.fill()).observe(this.window);
   }

@@ -1,0 +1,381 @@
+// The site as a person meets it: served by `vitrine serve`, in headless Chromium, without a GPU.
+import assert from 'node:assert/strict';
+import { appendFile, mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { downloaded, launch, readCsv } from './browser.mjs';
+import { cli, folder, logits, serve, settled, visit } from './site.mjs';
+
+const skip = folder ? false : 'skipped: VITRINE_SITE not set';
+if (skip && process.env.VITRINE_SKIPS) await appendFile(process.env.VITRINE_SKIPS, `the site in the browser: ${skip}\n`);
+const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+describe('site', { skip }, () => {
+  let browser;
+  let server;
+  before(async () => {
+    [browser, server] = await Promise.all([launch(), serve()]);
+  });
+  after(async () => {
+    await browser?.close();
+    server?.end();
+  });
+
+  async function quiet({ page, seen }) {
+    assert.deepEqual(seen.foreign, [], 'no request to another host');
+    assert.deepEqual(seen.errors, [], 'nothing is wrong on the console');
+    assert.deepEqual(await page.evaluate(() => globalThis.violations), [], 'nothing runs against the policy');
+  }
+
+  const inspector = async (hash = '', options = {}) => {
+    const opened = await visit(browser, server.url, { path: `circuit.html${hash}`, ...options });
+    await settled(opened.page);
+    return opened;
+  };
+
+  /** Runs the circuit that the page would save, by the command line, on the page's own prompts. */
+  async function compareWithCommandLine(page, model) {
+    const folder = await mkdtemp(join(tmpdir(), 'vitrine-'));
+    const circuit = join(folder, 'circuit.json');
+    const saved = await downloaded(page, () => page.getByRole('button', { name: 'Circuit (JSON)' }).click());
+    await writeFile(circuit, saved.text);
+    const state = await page.evaluate(() => ({ clean: document.getElementById('clean').value, corrupted: document.getElementById('corrupted').value, ablation: document.getElementById('ablation').value, position: globalThis.vitrine.live.position }));
+    const { reading } = cli('circuit', 'logits', model, '--circuit', circuit, '--clean', state.clean, '--corrupted', state.corrupted, '--ablation', state.ablation, '--position', String(state.position), '--top', '8');
+    const shown = await logits(page);
+    let compared = 0;
+    let largest = 0;
+    for (const row of reading.rows) {
+      if (!shown[row.id]) continue;
+      row.logits.forEach((value, run) => {
+        largest = Math.max(largest, Math.abs(value - shown[row.id][run]));
+        compared += 1;
+      });
+    }
+    assert.ok(compared >= 3, `${compared} logits compared`);
+    assert.ok(largest < 1e-4, `largest difference ${largest}`);
+    return largest;
+  }
+
+  test('every page loads without a request elsewhere, an error or a violation', async () => {
+    for (const path of ['', 'circuit.html', 'prune.html']) {
+      const opened = await visit(browser, server.url, { path });
+      await opened.page.waitForLoadState('networkidle');
+      assert.ok((await opened.page.locator('h1').textContent()).length > 3);
+      if (path === 'circuit.html') await settled(opened.page);
+      await quiet(opened);
+      await opened.context.close();
+    }
+  });
+
+  test('pages can be read without scripts, and say where one is needed', async () => {
+    for (const path of ['', 'circuit.html', 'prune.html']) {
+      const { page, context } = await visit(browser, server.url, { path, context: { javaScriptEnabled: false } });
+      assert.match(await page.locator('noscript').innerText(), /JavaScript and WebAssembly/);
+      assert.ok(await page.getByRole('navigation').isVisible());
+      await context.close();
+    }
+  });
+
+  test('light and dark can be chosen and stay chosen', async () => {
+    const { page, context } = await visit(browser, server.url, { context: { colorScheme: 'light' } });
+    const paper = () => page.evaluate(() => Number(getComputedStyle(document.body).backgroundColor.match(/\d+/)[0]));
+    assert.ok((await paper()) > 128);
+    await page.getByRole('button', { name: 'Use dark colours' }).click();
+    assert.ok((await paper()) < 128);
+    await page.reload();
+    assert.ok((await paper()) < 128);
+    await page.getByRole('button', { name: 'Use light colours' }).click();
+    assert.ok((await paper()) > 128);
+    await context.close();
+  });
+
+  test('the shipped model runs without WebGPU and gives the command line’s logits, before and after a switch and a new size', async () => {
+    const opened = await inspector();
+    const { page } = opened;
+    assert.equal(await page.evaluate(async () => (navigator.gpu ? await navigator.gpu.requestAdapter() : null)), null);
+    const before = await logits(page);
+    const firstPruned = await page.locator('td.pruned [data-logit]').first().getAttribute('data-logit');
+    await compareWithCommandLine(page, join(folder, 'models/small'));
+
+    // A switched edge changes the circuit's logits and nothing else.
+    await page.locator('.grid .rows .line input').first().click();
+    await page.waitForFunction((old) => document.querySelector('td.pruned [data-logit]').dataset.logit !== old, firstPruned);
+    await settled(page);
+    const after = await logits(page);
+    const common = Object.keys(before).filter((id) => after[id]);
+    assert.ok(common.some((id) => Math.abs(before[id][1] - after[id][1]) > 1e-3), 'the circuit says something else');
+    assert.ok(common.every((id) => before[id][0] === after[id][0] && before[id][2] === after[id][2]), 'the other runs do not change');
+    await compareWithCommandLine(page, join(folder, 'models/small'));
+    await page.getByRole('button', { name: 'Put all switches back' }).click();
+    await page.waitForFunction((was) => document.querySelector('td.pruned [data-logit]').dataset.logit === was, firstPruned);
+
+    // The point on the curve, by keys.
+    const point = page.getByRole('slider', { name: 'Edges kept' });
+    await point.focus();
+    for (let press = 0; press < 3; press += 1) await page.keyboard.press('PageUp');
+    await page.keyboard.press('ArrowLeft');
+    const size = Number(await point.getAttribute('aria-valuenow'));
+    await page.waitForFunction((size) => globalThis.vitrine.page.summary.size === size, size);
+    await settled(page);
+    await compareWithCommandLine(page, join(folder, 'models/small'));
+    await quiet(opened);
+    await opened.context.close();
+  });
+
+  test('compiled programs run, with cut edges carrying nothing', async () => {
+    for (const program of ['xproportion', 'reverse', 'hist']) {
+      const opened = await inspector(`#model=${program}`);
+      await compareWithCommandLine(opened.page, join(folder, 'models/tracr', program));
+      assert.match(await opened.page.locator('table.outputs caption').textContent(), /The circuit says what the full model says/, program);
+      await quiet(opened);
+      await opened.context.close();
+    }
+  });
+
+  test('the point on the curve can be dragged', async () => {
+    const opened = await inspector();
+    const { page } = opened;
+    await page.waitForFunction(() => globalThis.vitrine.curve.points.length > 20);
+    const chart = page.locator('#curve > svg');
+    await chart.scrollIntoViewIfNeeded();
+    const box = await chart.boundingBox();
+    await page.mouse.move(box.x + box.width * 0.8, box.y + box.height * 0.5);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.4, box.y + box.height * 0.5, { steps: 6 });
+    await page.mouse.up();
+    const summary = await page.evaluate(() => globalThis.vitrine.page.summary);
+    assert.ok(summary.size > 1 && summary.size < 40, `${summary.size}`);
+    assert.ok(summary.shown <= summary.size);
+    const points = await page.evaluate(() => globalThis.vitrine.curve.points);
+    assert.ok(points.at(-1)[1] < 1e-6 && points[0][1] > 0.1, 'the full graph is faithful, one edge is not');
+    await quiet(opened);
+    await opened.context.close();
+  });
+
+  test('boxes answer to pointer and keys, and tell their strongest inputs and outputs', async () => {
+    const opened = await inspector();
+    const { page } = opened;
+    const box = page.getByRole('button', { name: /^a1\.h2/ });
+    await box.click();
+    assert.equal(await page.locator('#focus-h').textContent(), 'a1.h2');
+    const told = await page.evaluate(() => {
+      const { page } = globalThis.vitrine;
+      return [...document.querySelectorAll('.weights li')].map((line) => ({ edge: Number(line.dataset.edge), score: page.look.scores[Number(line.dataset.edge)], kept: page.look.masks[Number(line.dataset.edge)] }));
+    });
+    assert.ok(told.length > 1 && told.every((line) => line.kept === 1));
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    assert.notEqual(await page.locator('#focus-h').textContent(), 'a1.h2');
+    await page.keyboard.press('Escape');
+    assert.equal(await page.locator('#focus-h').textContent(), 'Nothing chosen');
+    await quiet(opened);
+    await opened.context.close();
+  });
+
+  test('names and groups travel with the file, and the address holds what is shown', async () => {
+    const opened = await inspector();
+    const { page } = opened;
+    await page.getByRole('button', { name: /^a1\.h2/ }).click();
+    await page.getByLabel('Name', { exact: true }).fill('name mover');
+    await page.getByLabel('Name', { exact: true }).press('Tab');
+    await page.getByLabel('Group', { exact: true }).fill('movers');
+    await page.getByLabel('Group', { exact: true }).press('Tab');
+    const saved = JSON.parse((await downloaded(page, () => page.getByRole('button', { name: 'Circuit (JSON)' }).click())).text);
+    assert.deepEqual([saved.labels, saved.groups], [{ 'a1.h2': 'name mover' }, { movers: ['a1.h2'] }]);
+    await page.locator('.grid .rows .line input').first().click();
+    await page.waitForTimeout(400);
+    const shown = () => page.evaluate(() => [globalThis.vitrine.page.summary.shown, document.getElementById('focus-h').textContent.slice(0, 5), document.getElementById('clean').value]);
+    const was = await shown();
+    const masks = await page.evaluate(() => [...globalThis.vitrine.page.look.masks].join(''));
+    await page.reload();
+    await settled(page);
+    assert.deepEqual(await shown(), was);
+    assert.equal(await page.evaluate(() => [...globalThis.vitrine.page.look.masks].join('')), masks);
+    await quiet(opened);
+    await opened.context.close();
+  });
+
+  test('two circuits are laid over each other, by colour and dash', async () => {
+    const opened = await inspector();
+    const { page } = opened;
+    const names = await page.locator('#other option').evaluateAll((options) => options.map((option) => option.value).filter(Boolean));
+    await page.selectOption('#other', names.at(-1));
+    await page.waitForFunction(() => globalThis.vitrine.page.summary.agreement);
+    const counted = await page.evaluate(() => {
+      const { classes } = globalThis.vitrine.page.look;
+      return [1, 2, 3].map((kind) => classes.filter((one) => one === kind).length);
+    });
+    assert.match(await page.locator('#counts').textContent(), new RegExp(`^${counted[0]} shared, ${counted[1]} only A, ${counted[2]} only B`));
+    assert.deepEqual(await page.locator('#key li').allTextContents().then((all) => all.slice(0, 3)), ['shared', 'only A', 'only B']);
+    const dashes = await page.locator('#key path').evaluateAll((paths) => paths.map((path) => path.getAttribute('stroke-dasharray')));
+    assert.equal(new Set(dashes).size, 3);
+    await quiet(opened);
+    await opened.context.close();
+  });
+
+  test('the list of edges sorts, searches and holds seventy thousand rows', async () => {
+    const opened = await visit(browser, server.url, { path: 'circuit.html#model=smollm2' });
+    const { page } = opened;
+    await page.waitForFunction(() => globalThis.vitrine?.page.summary?.edges === 70651, null, { timeout: 120_000 });
+    await page.locator('#list-all').check();
+    await page.waitForFunction(() => document.getElementById('found').textContent.replace(/\D/g, '') === '70651');
+    assert.ok((await page.locator('.grid .rows .line').count()) < 60, 'only the rows in sight exist');
+    const scores = () => page.evaluate(() => [...document.querySelectorAll('.grid .rows .line')].map((line) => Math.abs(globalThis.vitrine.page.look.scores[line.dataset.edge])));
+    const strongest = await scores();
+    assert.deepEqual(strongest, [...strongest].sort((a, b) => b - a));
+    await page.getByRole('button', { name: /^Score/ }).click();
+    const weakest = await scores();
+    assert.deepEqual(weakest, [...weakest].sort((a, b) => a - b));
+    await page.locator('#search').fill('from:m0 to:a1.h2');
+    const rows = await page.locator('.grid .rows .line .ends').allTextContents();
+    assert.deepEqual(rows.filter((_, at) => at % 2 === 0), rows.filter((_, at) => at % 2 === 0).map(() => 'm0'));
+    assert.ok(rows.length > 0 && rows.filter((_, at) => at % 2 === 1).every((name) => name.startsWith('a1.h2')));
+    await quiet(opened);
+    await opened.context.close();
+  });
+
+  test('a circuit is saved in every format and read back', async () => {
+    const opened = await inspector();
+    const { page } = opened;
+    const kept = await page.evaluate(() => globalThis.vitrine.page.summary.shown);
+    const folder = await mkdtemp(join(tmpdir(), 'vitrine-'));
+    for (const [name, file] of [['Circuit (JSON)', 'circuit.json'], ['EAP-IG graph (JSON)', 'eap-ig.json'], ['Edge list (JSON)', 'edges.json']]) {
+      const saved = await downloaded(page, () => page.getByRole('button', { name }).click());
+      assert.equal(saved.name, file);
+      await writeFile(join(folder, file), saved.text);
+    }
+    const csv = await downloaded(page, () => page.getByRole('button', { name: 'Edges (CSV)' }).click());
+    assert.equal(readCsv(csv.text.replace(/\n/g, '\r\n')).length, kept + 1);
+    const svg = await downloaded(page, () => page.getByRole('button', { name: 'Drawing (SVG)' }).click());
+    assert.ok(svg.text.startsWith('<svg') && svg.text.includes('</svg>'));
+    const png = await downloaded(page, () => page.getByRole('button', { name: 'Drawing (PNG)' }).click());
+    assert.ok(png.text.length > 1000 && png.text.includes('PNG'));
+    for (const file of ['circuit.json', 'edges.json', 'eap-ig.json']) {
+      await page.locator('#files').setInputFiles(join(folder, file));
+      await page.waitForFunction((file) => document.getElementById('status').textContent.startsWith(file) || !document.getElementById('notice').hidden, file);
+      assert.equal(await page.locator('#notice').isVisible(), false, file);
+      const shown = await page.evaluate(() => globalThis.vitrine.page.summary.shown);
+      // EAP-IG has one input node: an edge of either embedding becomes one of both.
+      if (file === 'eap-ig.json') assert.ok(shown >= kept);
+      else assert.equal(shown, kept, file);
+    }
+    await quiet(opened);
+    await opened.context.close();
+  });
+
+  test('hostile files end in one sentence, and the page goes on', async () => {
+    const opened = await inspector();
+    const { page } = opened;
+    const fixtures = new URL('../fixtures/hostile/', import.meta.url);
+    const files = (await readdir(fixtures)).filter((name) => /\.(gguf|safetensors|json)$/.test(name));
+    const own = {
+      'empty.json': '', 'brackets.json': '['.repeat(100_000), 'huge-shape.json': '{"format":"vitrine.circuit/1","shape":{"n_layers":999999999,"n_heads":999999,"n_kv_heads":1,"embedding_nodes":"split"},"kept":0,"edges":[]}',
+      'backwards.txt': 'm1 -> m0\n', 'markup.json': '{"format":"vitrine.circuit/1<img src=x onerror=alert(1)>"}', 'text.txt': 'not -> a <b>node</b>', 'zeros.json': '\0\0\0\0',
+    };
+    const drops = Object.entries(own).map(([name, text]) => ({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(text) }));
+    for (const name of files.filter((_, at) => at % 4 === 0)) drops.push({ name, mimeType: 'application/octet-stream', buffer: await readFile(new URL(name, fixtures)) });
+    const notice = page.locator('#notice');
+    for (const file of drops) {
+      await page.evaluate(() => {
+        document.getElementById('notice').hidden = true;
+        document.getElementById('notice').textContent = '';
+      });
+      await page.locator('#files').setInputFiles(file);
+      await notice.waitFor({ state: 'visible', timeout: 30_000 });
+      const words = await notice.textContent();
+      assert.match(words, /^[^\n]{8,420}[.!?…]$/, `${file.name}: ${words}`);
+      assert.equal(await notice.locator('*').count(), 0, 'no markup from a file');
+    }
+    // Dropped, not picked.
+    await page.evaluate(() => {
+      document.getElementById('notice').hidden = true;
+      const data = new DataTransfer();
+      data.items.add(new File(['m9 -> m0'], 'dropped.txt'));
+      dispatchEvent(new DragEvent('drop', { dataTransfer: data, cancelable: true }));
+    });
+    await notice.waitFor({ state: 'visible' });
+    await page.selectOption('#model', 'reverse');
+    await page.waitForFunction(() => globalThis.vitrine.page.summary.edges === 94);
+    await settled(page);
+    assert.equal(await notice.isVisible(), false);
+    await compareWithCommandLine(page, join(folder, 'models/tracr/reverse'));
+    assert.deepEqual(opened.seen.foreign, []);
+    await opened.context.close();
+  });
+
+  test('prompts that cannot be compared are refused in a sentence', async () => {
+    const opened = await inspector();
+    const { page } = opened;
+    for (const [clean, corrupted, words] of [['when sam', 'when', /same number/], ['', 'when', /empty/], ['zebra', 'zebra', /not among the/]]) {
+      await page.locator('#clean').fill(clean);
+      await page.locator('#corrupted').fill(corrupted);
+      await page.waitForFunction((source) => new RegExp(source).test(document.getElementById('live-error').textContent), words.source);
+    }
+    await page.getByRole('button', { name: 'Another example' }).click();
+    await page.locator('table.outputs').waitFor();
+    assert.equal(await page.locator('#live-error').isVisible(), false);
+    await quiet(opened);
+    await opened.context.close();
+  });
+
+  test('Edge Pruning stops, goes on, ends with the command line’s circuit, which opens in the inspector', async () => {
+    const opened = await visit(browser, server.url, { path: 'prune.html#model=small' });
+    const { page } = opened;
+    await page.waitForFunction(() => globalThis.vitrine);
+    await page.getByRole('button', { name: 'Start', exact: true }).click();
+    await page.waitForFunction(() => globalThis.vitrine.page.records.length > 8, null, { timeout: 120_000 });
+    await page.getByRole('button', { name: 'Stop', exact: true }).click();
+    const goOn = page.getByRole('button', { name: 'Go on' });
+    await goOn.waitFor({ state: 'visible', timeout: 60_000 });
+    const stopped = await page.evaluate(() => globalThis.vitrine.page.records.map((record) => record.step));
+    assert.deepEqual(stopped, stopped.map((_, at) => at + 1), 'every step once');
+    await goOn.click();
+    await page.waitForFunction(() => /^Done/.test(document.getElementById('status').textContent) || !document.getElementById('notice').hidden, null, { timeout: 280_000 });
+    const steps = await page.evaluate(() => globalThis.vitrine.page.records.map((record) => record.step));
+    assert.deepEqual(steps, Array.from({ length: 600 }, (_, at) => at + 1), 'goes on where it stopped');
+    // The shipped circuit was found by the command line with the same seed.
+    const found = JSON.parse(await page.evaluate(() => globalThis.vitrine.page.circuit));
+    const shipped = JSON.parse(await readFile(join(folder, 'models/small/circuit-41.json'), 'utf8'));
+    assert.deepEqual(found.edges, shipped.edges);
+    const edges = Number(await page.locator('#found').getAttribute('data-edges'));
+    await page.getByRole('link', { name: 'Open in the inspector' }).click();
+    await settled(page);
+    assert.equal(await page.evaluate(() => globalThis.vitrine.page.summary.shown), edges);
+    await quiet(opened);
+    await opened.context.close();
+  });
+
+  test('a program pruned in the page ends with its known circuit', async () => {
+    const opened = await visit(browser, server.url, { path: 'prune.html#model=hist' });
+    const { page } = opened;
+    await page.waitForFunction(() => globalThis.vitrine);
+    await page.getByRole('button', { name: 'Start', exact: true }).click();
+    await page.waitForFunction(() => /^Done/.test(document.getElementById('status').textContent) || !document.getElementById('notice').hidden, null, { timeout: 280_000 });
+    assert.equal(await page.locator('#notice').isVisible(), false);
+    const found = JSON.parse(await page.evaluate(() => globalThis.vitrine.page.circuit)).edges;
+    const truth = JSON.parse(await readFile(join(folder, 'models/tracr/hist/edges.json'), 'utf8')).minimal_interchange;
+    assert.deepEqual(found.map(String).sort(), truth.map(String).sort());
+    await quiet(opened);
+    await opened.context.close();
+  });
+
+  for (const colorScheme of ['light', 'dark']) {
+    for (const width of [360, 1440]) {
+      test(`fits ${width} px and is accessible, ${colorScheme}`, async () => {
+        for (const path of ['', 'circuit.html#model=small&node=a1.h2', 'prune.html']) {
+          const { page, context } = await visit(browser, server.url, { path, context: { colorScheme, viewport: { width, height: 800 }, bypassCSP: true } });
+          if (path.startsWith('circuit')) await settled(page);
+          else await page.waitForLoadState('networkidle');
+          assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width, path);
+          await page.evaluate(axeSource);
+          const result = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+          const bad = result.violations.filter((violation) => ['serious', 'critical'].includes(violation.impact));
+          assert.deepEqual(bad.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((node) => node.html.slice(0, 140)).join(' | ')}`), [], path);
+          await context.close();
+        }
+      });
+    }
+  }
+});
