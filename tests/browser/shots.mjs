@@ -1,23 +1,70 @@
-// Pictures of a report for people to look at: light and dark, narrow and wide.
+// Pictures of a report or of the site for people to look at: light and dark, narrow and wide.
 //   node shots.mjs FOLDER REPORT.html
+//   VITRINE_SITE=dist node shots.mjs FOLDER
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { launch, open } from './browser.mjs';
+import { folder as site, serve, settled, visit } from './site.mjs';
 
 const [folder, report = process.env.VITRINE_REPORT] = process.argv.slice(2);
-if (!folder || !report) {
-  console.error('usage: node shots.mjs FOLDER REPORT.html');
+if (!folder || !(report || site)) {
+  console.error('usage: node shots.mjs FOLDER REPORT.html, or with VITRINE_SITE set: node shots.mjs FOLDER');
   process.exit(2);
 }
 await mkdir(folder, { recursive: true });
 const browser = await launch();
-for (const colorScheme of ['light', 'dark']) {
-  for (const width of [400, 1400]) {
-    const { context, page } = await open(browser, report, { context: { viewport: { width, height: 1000 }, colorScheme } });
-    const path = join(folder, `${basename(report, '.html')}-${colorScheme}-${width}.png`);
-    await page.screenshot({ path, fullPage: true });
-    console.log(path);
-    await context.close();
+
+/** @param {(context: any) => Promise<{ page: any, context: any }>} visit */
+async function shoot(name, widths, visit) {
+  for (const colorScheme of ['light', 'dark']) {
+    for (const width of widths) {
+      const { context, page } = await visit({ viewport: { width, height: 1000 }, colorScheme });
+      const path = join(folder, `${name}-${colorScheme}-${width}.png`);
+      await page.screenshot({ path, fullPage: true });
+      console.log(path);
+      await context.close();
+    }
   }
+}
+
+if (report) await shoot(basename(report, '.html'), [400, 1400], (context) => open(browser, report, { context }));
+
+// What each picture of the site shows: a page, and what is done on it first.
+const PAGES = {
+  home: ['', async () => {}],
+  circuit: ['circuit.html#model=small&node=a1.h2', inspected],
+  compare: ['circuit.html#model=small&b=ep-14', inspected],
+  program: ['circuit.html#model=reverse', inspected],
+  smollm2: ['circuit.html#model=smollm2&node=a23.h3', (page) => page.waitForFunction(() => globalThis.vitrine?.graph.ground.done && globalThis.vitrine.page.summary)],
+  prune: ['prune.html#model=small', trained],
+};
+
+async function inspected(page) {
+  await settled(page);
+  await page.waitForFunction(() => globalThis.vitrine.curve.points.length > 10);
+  await page.waitForTimeout(600);
+}
+
+async function trained(page) {
+  await page.waitForFunction(() => globalThis.vitrine);
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
+  await page.waitForFunction(() => globalThis.vitrine.page.records.length > 260, null, { timeout: 300_000 });
+  await page.getByRole('button', { name: 'Stop', exact: true }).click();
+  await page.getByRole('button', { name: 'Go on' }).waitFor({ timeout: 60_000 });
+  await page.waitForTimeout(400);
+}
+
+if (site) {
+  const server = await serve();
+  const wanted = process.env.VITRINE_SHOTS?.split(',') ?? Object.keys(PAGES);
+  for (const name of wanted) {
+    const [path, act] = PAGES[name];
+    await shoot(name, [360, 1440], async (context) => {
+      const visited = await visit(browser, server.url, { path, context });
+      await act(visited.page);
+      return visited;
+    });
+  }
+  server.end();
 }
 await browser.close();

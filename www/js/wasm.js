@@ -1,17 +1,26 @@
 // The core as WebAssembly: compiled once, used by the page and by its workers.
 //
-// Which bundle: `cpu` always. `gpu` only where the site ships it and an adapter answers; it is then checked against `cpu` before it is used (worker/device.js).
+// bundles.json says which bundles the site ships. `cpu` is always there and always loaded first; `gpu` is null where there is none. What runs where is decided in
+// worker/device.js.
 
-const CPU = new URL('../vitrine_web.js', import.meta.url).href;
+const ROOT = new URL('../', import.meta.url);
+
+let shipped = null;
+
+/** Names of the bundles, without ending; `gpu` is null where the site has none. @returns {Promise<{ cpu: string, gpu: string|null }>} */
+export function bundles() {
+  shipped ??= fetch(new URL('bundles.json', ROOT)).then((answer) => answer.json());
+  return shipped;
+}
 
 let loading = null;
 
-/** The bindings, ready. A second call after a crash starts afresh. */
+/** The bindings, ready. A second call after a failure starts afresh. */
 export function bindings() {
   loading ??= (async () => {
     try {
-      const module = await import(CPU);
-      const compiled = await compile();
+      const [{ cpu }, compiled] = await Promise.all([bundles(), compile()]);
+      const module = await import(new URL(`${cpu}.js`, ROOT).href);
       await module.default({ module_or_path: compiled });
       return module;
     } catch (error) {
@@ -24,8 +33,8 @@ export function bindings() {
 
 let compiling = null;
 
-/** The compiled module, to be handed to workers. @returns {Promise<WebAssembly.Module>} */
+/** The compiled `cpu` bundle, to be handed to workers. @returns {Promise<WebAssembly.Module>} */
 export function compile() {
-  compiling ??= WebAssembly.compileStreaming(fetch(new URL('../vitrine_web_bg.wasm', import.meta.url)));
+  compiling ??= bundles().then(({ cpu }) => WebAssembly.compileStreaming(fetch(new URL(`${cpu}_bg.wasm`, ROOT))));
   return compiling;
 }

@@ -274,7 +274,7 @@ async function takeModel(wish = {}) {
     offerCircuits(page.model ? 'full' : 'file', '');
     await takeCircuit();
   }
-  say(`${count(described.parameters)} weights, loaded in ${(live.loadedIn / 1000).toFixed(1)} s. Runs on this machine’s CPU.`);
+  say(`${count(described.parameters)} weights, loaded in ${(live.loadedIn / 1000).toFixed(1)} s. ${described.device}`);
   curve.reset({ edges: page.summary.edges, scored: page.summary.scored, numeric: page.numeric });
   shown(false);
   await live.retyped();

@@ -1,6 +1,6 @@
 // A worker that answers one request at a time, from the page's side: calls become promises, progress becomes callbacks, stopping is asking or ending.
 
-import { compile } from '../wasm.js';
+import { bundles, compile } from '../wasm.js';
 
 export class Client {
   /** @param {string} script name of the worker beside this file */
@@ -29,7 +29,8 @@ export class Client {
       event.preventDefault();
       this.fail(new Error(event.message || 'the worker could not be started'));
     };
-    worker.postMessage({ id: 0, compiled: await compile() });
+    const [{ cpu }, compiled] = await Promise.all([bundles(), compile()]);
+    worker.postMessage({ id: 0, compiled, bundle: cpu });
   }
 
   /**

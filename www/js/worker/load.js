@@ -2,9 +2,8 @@
 
 const MOST_TEXT = 64 << 20;
 
-/** @param {any} core @param {any} source @param {(progress: any) => void} progress */
-export async function open(core, source, progress) {
-  const backend = core.Backend.cpu();
+/** @param {{ core: any, backend: any }} device @param {any} source @param {(progress: any) => void} progress */
+export async function open({ core, backend }, source, progress) {
   if (source.kind === 'program') {
     const [config, weights] = await Promise.all([fetched(source.base + 'config.json'), fetched(source.base + 'model.safetensors')]);
     return core.Subject.program(text(config), weights, backend);

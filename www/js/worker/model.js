@@ -1,6 +1,7 @@
 // Owns the model: loads it, runs pairs and circuits, measures curves.
 
 import { serve, stopAsked } from './serve.js';
+import { choose } from './device.js';
 import { open } from './load.js';
 
 /** @type {any} */ let model = null;
@@ -10,8 +11,9 @@ serve({
   async load(source, progress, core) {
     model?.free();
     model = null;
-    model = await open(core, source, progress);
-    return JSON.parse(model.describe());
+    const device = choose(core);
+    model = await open(device, source, progress);
+    return { ...JSON.parse(model.describe()), device: device.words };
   },
 
   /** An example of the model's own task, or null. */

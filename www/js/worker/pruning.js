@@ -11,7 +11,8 @@ const PIECE_MS = 60;
 serve({
   /** Loads the model and sets the run to its start. */
   async start({ source, seed, cut, keep }, progress, core) {
-    const model = await open(core, source, progress);
+    // Training reads gradients back at every step: on the CPU.
+    const model = await open({ core, backend: core.Backend.cpu() }, source, progress);
     const about = JSON.parse(model.describe());
     run = new core.Pruning(model, seed, cut, keep ?? undefined);
     return { about, masks: run.masks(), circuit: run.circuit() };

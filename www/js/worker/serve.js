@@ -20,7 +20,7 @@ export function serve(operations) {
       return;
     }
     if (data.compiled) {
-      core = import('../../vitrine_web.js').then(async (module) => {
+      core = import(new URL(`../../${data.bundle}.js`, import.meta.url).href).then(async (module) => {
         await module.default({ module_or_path: data.compiled });
         return module;
       });
