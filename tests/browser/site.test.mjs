@@ -1,10 +1,12 @@
 // The site as a person meets it: served by `vitrine serve`, in headless Chromium, without a GPU.
 import assert from 'node:assert/strict';
 import { appendFile, mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { downloaded, launch, readCsv } from './browser.mjs';
 import { cli, folder, logits, serve, settled, visit } from './site.mjs';
 
@@ -266,6 +268,38 @@ describe('site', { skip }, () => {
       if (file === 'eap-ig.json') assert.ok(shown >= kept);
       else assert.equal(shown, kept, file);
     }
+    await quiet(opened);
+    await opened.context.close();
+  });
+
+  test('a GGUF from the disk runs, is kept in this browser by its hash, and needs no second picking', async () => {
+    const opened = await inspector();
+    const { page } = opened;
+    const gguf = fileURLToPath(new URL('../fixtures/gguf/tiny-llama.gguf', import.meta.url));
+    await page.locator('#files').setInputFiles(gguf);
+    await page.waitForFunction(() => globalThis.vitrine.page.summary.edges === 19 && document.getElementById('model').selectedOptions[0].textContent.startsWith('tiny-llama') && globalThis.vitrine.live.ready && globalThis.vitrine.live.about.d_model === globalThis.vitrine.page.width);
+    await settled(page);
+    await page.locator('.grid .rows .line input').nth(3).click();
+    await page.waitForTimeout(300);
+    await settled(page);
+    await compareWithCommandLine(page, gguf);
+    const kept = page.locator('#model option[value^="kept:"]');
+    await kept.waitFor({ state: 'attached' });
+    assert.match(await kept.textContent(), /^tiny-llama\.gguf/);
+    const hash = (await kept.getAttribute('value')).slice(5);
+    assert.equal(hash, createHash('sha256').update(await readFile(gguf)).digest('hex'));
+    await page.goto(`${server.url}circuit.html#model=kept:${hash}`);
+    await page.reload();
+    await settled(page);
+    assert.equal(await page.evaluate(() => globalThis.vitrine.page.summary.edges), 19);
+    await quiet(opened);
+    await opened.context.close();
+  });
+
+  test('weights named in the address come from this site only', async () => {
+    const opened = await visit(browser, server.url, { path: 'circuit.html#weights=http://127.0.0.2/x.gguf' });
+    await opened.page.locator('#notice').waitFor({ state: 'visible' });
+    assert.match(await opened.page.locator('#notice').textContent(), /from this site only/);
     await quiet(opened);
     await opened.context.close();
   });

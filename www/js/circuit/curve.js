@@ -54,7 +54,7 @@ export class Curve {
       const line = this.points.map(([size, loss]) => [chart.x(size), chart.y(loss)]);
       chart.plot.append(svg('path', { class: 'line c0', d: path(line) }), ...line.map(([cx, cy]) => svg('circle', { class: 'dot c0', cx, cy, r: 2.6 })));
     } else {
-      chart.plot.append(svg('text', { class: 'axis', x: (chart.area.left + chart.area.right) / 2, y: 60, 'text-anchor': 'middle', text: this.scored ? 'not measured yet' : 'this circuit has no scores, so only its own size' }));
+      chart.plot.append(svg('text', { class: 'axis', x: chart.area.left + 8, y: 60, text: this.scored ? 'not measured yet' : 'this circuit has no scores, so only its own size' }));
     }
     if (this.scored && this.size) this.handle(chart);
     chart.root.setAttribute('role', 'group');

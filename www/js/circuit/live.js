@@ -5,7 +5,9 @@ import { brief, fixed } from '../numbers.js';
 import { bar } from '../plot.js';
 import { Client } from '../worker/client.js';
 
-const TOP = 8;
+const TOP = 6;
+/** For models that bring no task: as many tokens on both sides in any tokenizer that gives names of four letters alike. */
+const ANY_MODEL = ['When Mary and John went to the store, John gave a drink to', 'When Mary and John went to the store, Mary gave a drink to'];
 const RUNS = ['full', 'pruned', 'corrupted'];
 
 export class Live {
@@ -71,7 +73,8 @@ export class Live {
       [this.clean.value, this.corrupted.value] = [wish.clean, wish.corrupted];
       return this.about;
     }
-    await this.suggest(wish.example ?? 0, false);
+    if (this.about.own_task) await this.suggest(wish.example ?? 0, false);
+    else [this.clean.value, this.corrupted.value] = ANY_MODEL;
     return this.about;
   }
 
@@ -176,7 +179,7 @@ export class Live {
   show({ reading, places, milliseconds }) {
     this.reading = reading;
     this.strip(places);
-    const names = { full: 'Full model', pruned: 'Circuit', corrupted: 'Corrupted run' };
+    const names = { full: 'Full model', pruned: 'Circuit', corrupted: 'Corrupted' };
     const head = make('tr', {}, make('th', { scope: 'col', text: reading.numeric ? 'Output' : 'Next token' }), ...RUNS.map((run) => make('th', { scope: 'col', text: names[run] })));
     if (reading.outputs !== undefined && this.programme()) head.firstChild.textContent = reading.numeric ? 'Output' : 'Class';
     const largest = Math.max(1e-9, ...reading.rows.flatMap((row) => row.logits.map(Math.abs)));

@@ -20,7 +20,7 @@ const SIZES = { own: 28, opened: 10 };
 
 const page = {
   core: null, library: [], model: null, files: null, sheet: null, opened: null,
-  layout: null, names: null, summary: null, look: null, offsets: null, node: -1, edge: -1, width: 0, busy: '',
+  layout: null, names: null, summary: null, look: null, offsets: null, node: -1, edge: -1, width: 0, busy: '', words: '',
 };
 
 const notice = byId('notice');
@@ -31,8 +31,15 @@ function fault(error) {
   notice.textContent = error === null ? '' : sentence(error);
 }
 
+/** A lasting word on what is shown; while something is computed that is said instead. */
 function say(words) {
-  status.textContent = words;
+  page.words = words;
+  if (!page.busy) status.textContent = words;
+}
+
+function busy(words) {
+  page.busy = words;
+  status.textContent = words || page.words;
 }
 
 const graph = new Graph(byId('graph'), {
@@ -51,11 +58,7 @@ const live = new Live({
     curve.reset({ edges: page.summary.edges, scored: page.summary.scored, numeric: page.numeric });
     shown();
   },
-  onBusy: (words) => {
-    // Clears only what it said itself.
-    if (words || page.busy) say(words);
-    page.busy = words;
-  },
+  onBusy: busy,
 });
 saves({ sheet: () => page.sheet, width: () => page.width, onError: fault });
 
@@ -185,6 +188,7 @@ function offerModels(chosen) {
   const own = page.library.map((model) => [model.id, model.title]);
   const here = kept().map((one) => [`kept:${one.hash}`, `${one.name} (kept in this browser)`]);
   const extra = page.files ? [['files', page.files.title]] : [];
+  if (chosen?.startsWith('weights:')) extra.push([chosen, chosen.slice(8)]);
   options(byId('model'), [...own, ...here, ...extra], chosen);
 }
 
@@ -260,9 +264,10 @@ async function takeModel(wish = {}) {
   if (!from) {
     live.without('To run this circuit, open the model’s weights: a GGUF file, or the files of a Hugging Face folder (config.json, tokenizer.json, model.safetensors). They stay on this machine.');
     say('');
+    busy('');
     return;
   }
-  say('Loading the model');
+  busy('Loading the model');
   const pair = page.model?.pair ?? [];
   const ablation = wish.abl ?? page.model?.circuits.find((one) => one.id === byId('circuit').value)?.ablation;
   const described = await live.load(from, { example: page.model?.example ?? 0, clean: wish.clean ?? pair[0], corrupted: wish.corrupted ?? pair[1], ablation, position: wish.pos === undefined ? null : Number(wish.pos) });
@@ -288,12 +293,22 @@ async function sourceOf(id) {
     if (!file) throw new Error('this model is no longer kept in this browser; open its file again');
     return [{ kind: 'files', files: [file] }, `${file.name}, kept in this browser.`];
   }
+  if (id.startsWith('weights:')) return [{ kind: 'files', files: [await sameSite(id.slice(8))] }, `${id.slice(8)}, from this site.`];
   if (id === 'files') return [{ kind: 'files', files: page.files.list }, page.files.title];
   if (page.model.kind !== 'file') return [source(page.model), ''];
   const weights = page.files?.belongs === page.model.id ? page.files.list : null;
   const here = kept().find((one) => one.name === page.model.file);
   if (weights) return [{ kind: 'files', files: weights }, ''];
   return [here ? { kind: 'files', files: [await find(here.hash)].filter(Boolean) } : null, ''];
+}
+
+/** A model file of this site, named in the address: nothing is fetched from elsewhere. */
+async function sameSite(path) {
+  const url = new URL(path, location.href);
+  if (url.origin !== location.origin) throw new Error('weights are fetched from this site only; download the file and open it from your disk');
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(`${path} is not there (${answer.status})`);
+  return new File([await answer.blob()], url.pathname.split('/').pop());
 }
 
 async function measure() {
@@ -368,6 +383,7 @@ const guarded = (action) => async (...given) => {
     if (!/^stopped$/.test(error?.message)) {
       fault(error);
       say('');
+      busy('');
     }
   }
 };
@@ -411,12 +427,14 @@ function wire() {
 }
 
 guarded(async () => {
-  say('Starting');
+  busy('Starting');
   [page.core, page.library] = await Promise.all([bindings(), models()]);
   wire();
   const wish = state.read();
   const left = wish.circuit === 'handed' ? handed() : null;
   if (left) page.opened = { text: left, title: 'Circuit found by Edge Pruning' };
+  // `#weights=models/x.gguf` opens a model file of this site.
+  if (wish.weights) wish.model = `weights:${wish.weights}`;
   offerModels(wish.model ?? page.library[0].id);
   await takeModel({ ...wish, circuit: left ? 'file' : wish.circuit });
   // For scripts that look at the page from outside: tests and measurements.
