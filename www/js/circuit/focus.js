@@ -31,6 +31,8 @@ export class Focus {
     const labelled = (text, input) => make('label', { class: 'field' }, text, input);
     const name = make('input', { type: 'text', value: label, maxlength: 200, placeholder: 'such as: name mover' });
     const into = make('input', { type: 'text', value: group === null ? '' : names.groups[group], maxlength: 200, list: 'groups', placeholder: 'such as: movers' });
+    // Lengths compare the edges of this box with each other.
+    this.largest = [...sheet.edgesInto(index), ...sheet.edgesOutOf(index)].reduce((most, edge) => Math.max(most, Math.abs(this.page.look().scores[edge] ?? 0)), 0);
     const tell = () => this.page.onName(place.name, name.value, into.value);
     name.addEventListener('change', tell);
     into.addEventListener('change', tell);
@@ -49,7 +51,7 @@ export class Focus {
   }
 
   line(edge, ends, which) {
-    const { scores, largest, masks, signed } = this.page.look();
+    const { scores, masks, signed } = this.page.look();
     const score = scores.length ? scores[edge] : NaN;
     const end = ends[which];
     // Into a head it matters whether query, key or value is fed.
@@ -58,7 +60,7 @@ export class Focus {
       'li', { 'data-edge': edge },
       this.toggle(edge, masks[edge] === 1, `${ends.writer.name} to ${ends.reader.name}`),
       make('button', { type: 'button', class: 'name', text: visible(end.name + port, 30), click: () => this.page.onNode(end.nodes[0]) }),
-      Number.isNaN(score) ? make('span') : meter(score, largest, signed),
+      Number.isNaN(score) ? make('span') : meter(score, this.largest, signed),
       make('span', { class: 'num', text: Number.isNaN(score) ? '' : brief(score) }),
     );
   }

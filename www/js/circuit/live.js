@@ -170,6 +170,8 @@ export class Live {
   }
 
   fault(error) {
+    // A worker that broke off is gone, and the model with it.
+    if (error !== null && !this.client.worker) this.ready = false;
     this.error.hidden = error === null;
     this.error.textContent = error === null ? '' : sentence(error);
     for (const input of [this.clean, this.corrupted]) input.toggleAttribute('aria-invalid', false);

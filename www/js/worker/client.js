@@ -21,7 +21,12 @@ export class Client {
       if (data.progress !== undefined) call.progress?.(data.progress);
       else {
         this.calls.delete(data.id);
-        if (data.error !== undefined) call.reject(new Error(data.error));
+        if (data.broken) {
+          // What it held is lost; the next call starts afresh.
+          worker.terminate();
+          call.reject(new Error(data.error));
+          this.fail(new Error(data.error));
+        } else if (data.error !== undefined) call.reject(new Error(data.error));
         else call.resolve(data.value);
       }
     };

@@ -37,7 +37,7 @@ export function serve(operations) {
         // A trap leaves the module unusable; the page is told to start a new worker.
         const broken = error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
         const words = error instanceof Error ? error.message : String(error);
-        self.postMessage({ id, error: broken ? `the computation broke off (${words}); load the model again` : words });
+        self.postMessage({ id, broken, error: broken ? `the computation broke off (${words}), most likely for want of memory; choose the model again` : words });
       }
     });
   };

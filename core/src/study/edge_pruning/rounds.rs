@@ -69,16 +69,14 @@ pub struct Round {
 /// Tells right circuits from others.
 pub type Judge<'a> = dyn FnMut(&[bool]) -> Result<bool, PruneError> + 'a;
 
+/// The smallest right circuit and how the rounds went.
+pub type Found = (Vec<bool>, Vec<Round>);
+
 /// Searches for the smallest circuit that `right` accepts. `None` where even the whole graph is not right.
 ///
 /// # Errors
 /// [`PruneError::Config`], [`PruneError::NotFinite`]; [`LabError::Stopped`]; errors of `right`.
-pub fn search(
-    problem: &Problem,
-    config: &RoundsConfig,
-    right: &mut Judge<'_>,
-    lab: &mut dyn Lab,
-) -> Result<Option<(Vec<bool>, Vec<Round>)>, PruneError> {
+pub fn search(problem: &Problem, config: &RoundsConfig, right: &mut Judge<'_>, lab: &mut dyn Lab) -> Result<Option<Found>, PruneError> {
     let Some(mut search) = Search::new(problem, config, right)? else { return Ok(None) };
     while let Some(step) = search.step(right)? {
         if step.looked {

@@ -25,6 +25,9 @@ use crate::{
 /// Most tokens of a typed prompt: the disentangled stream keeps every writer for each of them.
 pub const MOST_TOKENS: usize = 512;
 
+/// Largest weights in a page, in bytes, as numbers of four bytes each: of its 4 GiB something must be left to compute with.
+const MOST_PAGE_BYTES: u64 = 3 << 30;
+
 /// How a model's tokens are written.
 #[derive(Debug, Clone)]
 pub enum Coding {
@@ -60,7 +63,7 @@ impl Subject {
     /// [`InspectError::Format`], [`InspectError::Load`], [`InspectError::Vocab`]; [`InspectError::Refused`] where vocabulary and model differ in size.
     pub fn small(config: &[u8], weights: &dyn WeightSource, words: &str, device: &Device) -> Result<Self, InspectError> {
         let vocab = WordVocab::from_json(words)?;
-        let model = load::load(&ModelDescription::from_hf_config(config)?, weights, device)?;
+        let model = loaded(&ModelDescription::from_hf_config(config)?, weights, device)?;
         if vocab.len() != model.config.vocab_size {
             let reason = format!("the vocabulary has {} words, the model {}", vocab.len(), model.config.vocab_size);
             return Err(InspectError::Refused(reason));
@@ -74,7 +77,7 @@ impl Subject {
     /// [`InspectError::Format`], [`InspectError::Load`].
     pub fn checkpoint(config: &[u8], weights: &dyn WeightSource, tokenizer: &[u8], device: &Device) -> Result<Self, InspectError> {
         let tokenizer = Tokenizer::from_json(tokenizer)?;
-        let model = load::load(&ModelDescription::from_hf_config(config)?, weights, device)?;
+        let model = loaded(&ModelDescription::from_hf_config(config)?, weights, device)?;
         Self::new(model, Coding::Text(Box::new(tokenizer)))
     }
 
@@ -84,7 +87,7 @@ impl Subject {
     /// [`InspectError::Format`], [`InspectError::Load`].
     pub fn gguf<S: ByteSource>(file: &Gguf<S>, device: &Device) -> Result<Self, InspectError> {
         let tokenizer = Tokenizer::from_gguf(file)?;
-        let model = load::load(&ModelDescription::from_gguf(file)?, file, device)?;
+        let model = loaded(&ModelDescription::from_gguf(file)?, file, device)?;
         Self::new(model, Coding::Text(Box::new(tokenizer)))
     }
 
@@ -238,6 +241,29 @@ impl Subject {
     }
 }
 
+/// Loads a model that fits: a page has 4 GiB in all, and running out ends it without a word.
+fn loaded(description: &ModelDescription, weights: &dyn WeightSource, device: &Device) -> Result<Transformer, InspectError> {
+    if usize::BITS == 32 {
+        check_size(description, MOST_PAGE_BYTES)?;
+    }
+    Ok(load::load(description, weights, device)?)
+}
+
+/// Refuses a model whose weights, at four bytes each, are more than `most` bytes. The sizes are bounded, so that nothing here overflows.
+fn check_size(d: &ModelDescription, most: u64) -> Result<(), InspectError> {
+    let [width, heads, kv, head, mlp, layers, vocab] =
+        [d.d_model, d.n_heads, d.n_kv_heads, d.d_head, d.d_mlp, d.n_layers, d.vocab_size].map(|n| n as u128);
+    let tables = vocab * width * if d.tied_embeddings { 1 } else { 2 };
+    let block = width * head * (2 * heads + 2 * kv) + width * mlp * if d.gated_mlp { 3 } else { 2 };
+    let bytes = 4 * (tables + layers * block);
+    if bytes > u128::from(most) {
+        let gib = |bytes: u128| bytes as f64 / (1_u64 << 30) as f64;
+        let reason = format!("this model needs {:.1} GiB for its weights; a page has {:.1}", gib(bytes), gib(most.into()));
+        return Err(InspectError::Refused(reason));
+    }
+    Ok(())
+}
+
 /// A value as it is typed.
 fn written(value: &TracrValue) -> String {
     match value {
@@ -245,5 +271,28 @@ fn written(value: &TracrValue) -> String {
         TracrValue::Int(i) => i.to_string(),
         TracrValue::Number(x) => x.to_string(),
         TracrValue::Text(text) => text.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_that_do_not_fit_a_page_are_refused_before_they_are_read() {
+        let hf = |layers: u64, width: u64| {
+            let json = serde_json::json!({"model_type": "llama", "vocab_size": 32_000, "hidden_size": width, "num_hidden_layers": layers,
+                "num_attention_heads": 32, "num_key_value_heads": 32, "intermediate_size": 4 * width, "max_position_embeddings": 64,
+                "rms_norm_eps": 1e-5, "hidden_act": "silu", "tie_word_embeddings": true});
+            ModelDescription::from_hf_config(json.to_string().as_bytes()).unwrap()
+        };
+        let small = hf(2, 64);
+        assert!(check_size(&small, MOST_PAGE_BYTES).is_ok());
+        // Counted by the model itself, norms aside.
+        let weights = crate::model::TransformerConfig::try_from(&small).unwrap().n_parameters() - 64 * 5;
+        assert!(check_size(&small, 4 * weights as u64).is_ok() && check_size(&small, 4 * weights as u64 - 1).is_err());
+        let error = check_size(&hf(40, 8192), MOST_PAGE_BYTES).unwrap_err().to_string();
+        assert!(error.contains("GiB") && error.lines().count() == 1, "{error}");
+        assert!(check_size(&hf(1024, 65_536), u64::MAX).is_ok());
     }
 }
