@@ -14,7 +14,7 @@ const agrees = (found, cases) => {
 
 test('hard-concrete', () => agrees(wasm.goldenHardConcrete(), 15));
 
-for (const [name, edges] of [['hist', 28], ['reverse', 120], ['xproportion', 40]]) {
+for (const [name, edges] of [['hist', 13], ['reverse', 94], ['xproportion', 32]]) {
   const folder = join(root, 'core/assets/tracr', name);
   const text = (file) => readFileSync(join(folder, file), 'utf8');
   const weights = readFileSync(join(folder, 'model.safetensors'));
