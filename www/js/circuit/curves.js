@@ -30,22 +30,31 @@ export function curves(layout, offsets) {
 export function nearest({ points }, candidates, x, y, reach) {
   let best = -1;
   let least = reach * reach;
-  for (const edge of candidates) {
-    const at = edge * 8;
-    const [x0, y0, x1, y1, x2, y2, x3, y3] = points.subarray(at, at + 8);
-    if (x < Math.min(x0, x1, x2, x3) - reach || x > Math.max(x0, x1, x2, x3) + reach || y < Math.min(y0, y1, y2, y3) - reach || y > Math.max(y0, y1, y2, y3) + reach) continue;
-    let [px, py] = [x0, y0];
-    for (let step = 1; step <= 16; step += 1) {
-      const t = step / 16;
-      const u = 1 - t;
-      const [a, b, c, d] = [u * u * u, 3 * u * u * t, 3 * u * t * t, t * t * t];
-      const [qx, qy] = [a * x0 + b * x1 + c * x2 + d * x3, a * y0 + b * y1 + c * y2 + d * y3];
-      const [dx, dy] = [qx - px, qy - py];
-      const along = Math.max(0, Math.min(1, ((x - px) * dx + (y - py) * dy) / (dx * dx + dy * dy || 1)));
-      const far = (x - px - along * dx) ** 2 + (y - py - along * dy) ** 2;
-      if (far < least) [least, best] = [far, edge];
-      [px, py] = [qx, qy];
-    }
+  for (let at = 0; at < candidates.length; at += 1) {
+    const p = candidates[at] * 8;
+    // Edges run upwards, start lowest and end highest up to their handles: most are ruled out by their height alone.
+    if (y > points[p + 1] + reach + 14 || y < points[p + 7] - reach - 14) continue;
+    if (x < Math.min(points[p], points[p + 2], points[p + 4], points[p + 6]) - reach || x > Math.max(points[p], points[p + 2], points[p + 4], points[p + 6]) + reach) continue;
+    const far = distance(points, p, x, y);
+    if (far < least) [least, best] = [far, candidates[at]];
   }
   return best;
+}
+
+/** Squared distance of a place from the curve whose numbers start at `p`, by sixteen straight pieces. */
+function distance(points, p, x, y) {
+  let [px, py] = [points[p], points[p + 1]];
+  let least = Infinity;
+  for (let step = 1; step <= 16; step += 1) {
+    const t = step / 16;
+    const u = 1 - t;
+    const [a, b, c, d] = [u * u * u, 3 * u * u * t, 3 * u * t * t, t * t * t];
+    const qx = a * points[p] + b * points[p + 2] + c * points[p + 4] + d * points[p + 6];
+    const qy = a * points[p + 1] + b * points[p + 3] + c * points[p + 5] + d * points[p + 7];
+    const [dx, dy] = [qx - px, qy - py];
+    const along = Math.max(0, Math.min(1, ((x - px) * dx + (y - py) * dy) / (dx * dx + dy * dy || 1)));
+    least = Math.min(least, (x - px - along * dx) ** 2 + (y - py - along * dy) ** 2);
+    [px, py] = [qx, qy];
+  }
+  return least;
 }

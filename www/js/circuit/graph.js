@@ -138,8 +138,7 @@ export class Graph {
   under(event) {
     if (!this.drawing || event.target.closest?.('.node')) return -1;
     const [x, y] = this.camera.place(event);
-    const candidates = this.shown.length < 20000 ? this.shown : [];
-    return nearest(this.drawing, candidates, x, y, 5 / this.camera.scale);
+    return nearest(this.drawing, this.shown, x, y, 5 / this.camera.scale);
   }
 
   hover(event) {

@@ -206,6 +206,12 @@ async function sheetOf(id) {
   if (id === 'file' && opened) return core.Sheet.open(opened.text, page.shape ?? undefined);
   const circuit = model?.circuits.find((one) => one.id === id);
   if (circuit) return shipped(core, model, circuit);
+  if (!page.shape) {
+    // A model whose weights are not here: its circuits know its graph.
+    const first = await shipped(core, model, model.circuits[0]);
+    page.shape = first.shape();
+    first.free();
+  }
   return core.Sheet.full(page.shape);
 }
 
