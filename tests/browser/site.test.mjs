@@ -192,8 +192,10 @@ describe('site', { skip }, () => {
     const saved = JSON.parse((await downloaded(page, () => page.getByRole('button', { name: 'Circuit (JSON)' }).click())).text);
     assert.deepEqual([saved.labels, saved.groups], [{ 'a1.h2': 'name mover' }, { movers: ['a1.h2'] }]);
     await page.locator('.grid .rows .line input').first().click();
+    await page.selectOption('#ablation', 'zero');
+    await settled(page);
     await page.waitForTimeout(400);
-    const shown = () => page.evaluate(() => [globalThis.vitrine.page.summary.shown, document.getElementById('focus-h').textContent.slice(0, 5), document.getElementById('clean').value]);
+    const shown = () => page.evaluate(() => [document.getElementById('ablation').value, globalThis.vitrine.page.summary.shown, document.getElementById('focus-h').textContent.slice(0, 5), document.getElementById('clean').value]);
     const was = await shown();
     const masks = await page.evaluate(() => [...globalThis.vitrine.page.look.masks].join(''));
     await page.reload();
@@ -282,6 +284,10 @@ describe('site', { skip }, () => {
     await page.locator('.grid .rows .line input').nth(3).click();
     await page.waitForTimeout(300);
     await settled(page);
+    await compareWithCommandLine(page, gguf);
+    // A model without circuits gets one from the typed pair, with a score for every edge.
+    await page.getByRole('button', { name: /^Score the edges/ }).click();
+    await page.waitForFunction(() => globalThis.vitrine.page.summary.scored && globalThis.vitrine.curve.points.length > 5 && !globalThis.vitrine.live.client.busy);
     await compareWithCommandLine(page, gguf);
     const kept = page.locator('#model option[value^="kept:"]');
     await kept.waitFor({ state: 'attached' });

@@ -11,9 +11,13 @@ use vitrine_core::{
         safetensors::SafeTensors,
         weights::{ShardIndex, Sharded},
     },
-    study::edge_pruning::inspect::{
-        self, Contrast, Faithfulness,
-        reading::{places, reading},
+    lab::MemoryLab,
+    study::edge_pruning::{
+        circuit::native,
+        inspect::{
+            self, Contrast, Faithfulness,
+            reading::{places, reading},
+        },
     },
 };
 use wasm_bindgen::prelude::*;
@@ -174,8 +178,21 @@ impl Subject {
     /// # Errors
     /// Nothing prepared, another number of edges.
     pub fn loss(&mut self, masks: &[u8]) -> Result<f64, JsError> {
-        Ok(self.curve.as_mut().ok_or_else(|| JsError::new("no examples are prepared"))?.loss(&masks_of(masks))?)
+        Ok(self.curve.as_mut().ok_or_else(nothing_prepared)?.loss(&masks_of(masks))?)
     }
+
+    /// A circuit of the best edges by attribution on the prepared examples, with a score for every edge, as a file.
+    ///
+    /// # Errors
+    /// Nothing prepared, scores that are no numbers.
+    pub fn scored(&self) -> Result<String, JsError> {
+        let curve = self.curve.as_ref().ok_or_else(nothing_prepared)?;
+        Ok(native::to_json(&curve.scored(&mut MemoryLab::new(self.subject.model.device()))?)?)
+    }
+}
+
+fn nothing_prepared() -> JsError {
+    JsError::new("no examples are prepared")
 }
 
 fn no_pair() -> JsError {

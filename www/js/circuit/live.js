@@ -149,6 +149,17 @@ export class Live {
     }
   }
 
+  /** A circuit of the best edges by attribution, on the model's own examples or else on the typed pair. */
+  async score() {
+    this.working('Scoring all edges');
+    const wish = { examples: this.about.own_task ? 32 : 0, ablation: this.ablation.value, clean: this.clean.value, corrupted: this.corrupted.value };
+    try {
+      return await this.client.call('score', wish);
+    } finally {
+      this.working('');
+    }
+  }
+
   working(words, asks = false) {
     byId('stop').hidden = words === '';
     this.asks = asks;

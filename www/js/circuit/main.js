@@ -104,6 +104,7 @@ function shown(run = true) {
   byId('reset').hidden = switched === 0;
   byId('as-opened').disabled = page.summary.size === null && switched === 0;
   byId('measure').disabled = !page.summary.scored || !live.about;
+  byId('score').disabled = !live.about;
   list();
   explain();
   if (run) live.run();
@@ -219,9 +220,16 @@ async function sheetOf(id) {
 async function takeCircuit(wish = {}) {
   fault(null);
   const id = byId('circuit').value;
+  const turn = (page.turn = Symbol('turn'));
   const sheet = await sheetOf(id);
+  if (turn !== page.turn) {
+    // Another circuit was chosen while this one came.
+    sheet.free();
+    return;
+  }
   const ablation = page.model?.circuits.find((one) => one.id === id)?.ablation;
-  if (ablation && !wish.ablation) byId('ablation').value = ablation;
+  const wanted = wish.ablation ?? ablation;
+  if (['interchange', 'zero'].includes(wanted)) byId('ablation').value = wanted;
   sheet.setAblation(byId('ablation').value);
   page.shape = sheet.shape();
   lay(sheet);
@@ -275,8 +283,7 @@ async function takeModel(wish = {}) {
   }
   busy('Loading the model');
   const pair = page.model?.pair ?? [];
-  const ablation = wish.abl ?? page.model?.circuits.find((one) => one.id === byId('circuit').value)?.ablation;
-  const described = await live.load(from, { example: page.model?.example ?? 0, clean: wish.clean ?? pair[0], corrupted: wish.corrupted ?? pair[1], ablation, position: wish.pos === undefined ? null : Number(wish.pos) });
+  const described = await live.load(from, { example: page.model?.example ?? 0, clean: wish.clean ?? pair[0], corrupted: wish.corrupted ?? pair[1], ablation: byId('ablation').value, position: wish.pos === undefined ? null : Number(wish.pos) });
   page.numeric = described.numeric;
   page.width = described.d_model;
   const shape = JSON.stringify(described.shape);
@@ -329,6 +336,18 @@ async function measure() {
   } finally {
     byId('measure').disabled = !live.about;
   }
+}
+
+/** Scores all edges here and shows the best as a circuit of its own. */
+async function scoreEdges() {
+  const text = await live.score();
+  page.opened = { text, title: `EAP-IG on ${live.about.own_task ? 'the model’s examples' : 'this pair'}` };
+  const other = byId('other').value;
+  offerCircuits('file', other === 'file' ? '' : other);
+  state.write({ circuit: null, k: null, x: null, node: null });
+  await takeCircuit({ ablation: byId('ablation').value });
+  await live.run();
+  if (page.summary.edges < 5000) await measure();
 }
 
 /** Files from the picker or a drop. */
@@ -418,6 +437,7 @@ function wire() {
   byId('zoom-out').addEventListener('click', () => graph.camera.zoom(1 / 1.35));
   byId('zoom-fit').addEventListener('click', () => graph.camera.fit());
   byId('measure').addEventListener('click', guarded(measure));
+  byId('score').addEventListener('click', guarded(scoreEdges));
   byId('as-opened').addEventListener('click', () => {
     page.sheet.resetSwitches();
     state.write({ x: null });

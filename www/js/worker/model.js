@@ -36,6 +36,12 @@ serve({
     return { reading, places, milliseconds: performance.now() - began };
   },
 
+  /** A circuit by attribution, as a file. `examples` 0 scores on the typed pair. */
+  score({ examples, ablation, clean, corrupted }) {
+    model.prepareCurve(examples, ablation, clean, corrupted);
+    return model.scored();
+  },
+
   /** The loss of one circuit after the other; stops when asked. `examples` 0 measures on the typed pair. */
   async curve({ sizes, masks, examples, ablation, clean, corrupted }, progress) {
     const measured = model.prepareCurve(examples, ablation, clean, corrupted);

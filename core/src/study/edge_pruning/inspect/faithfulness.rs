@@ -57,6 +57,10 @@ impl<'a> Faithfulness<'a> {
         Ok(Self { problem, prepared, workspace: Workspace::default() })
     }
 
+    pub(super) fn problem(&self) -> &Problem<'a> {
+        &self.problem
+    }
+
     /// Number of examples.
     pub fn examples(&self) -> usize {
         self.problem.examples.len()

@@ -9,6 +9,7 @@
 //! | [`contrast`] | one clean/corrupted prompt pair, run full, pruned and corrupted |
 //! | [`reading`] | next-token distributions of the three runs, side by side |
 //! | [`faithfulness`] | the loss of circuits over a task's examples: the curve |
+//! | [`scoring`] | a first circuit for any model |
 //! | [`sheet`], [`listing`] | the circuit shown: sizes, switches, a second circuit, lists |
 //! | [`open`] | circuit files of any format |
 //! | [`training`] | Edge Pruning taken step by step |
@@ -18,6 +19,7 @@ pub mod faithfulness;
 pub mod listing;
 pub mod open;
 pub mod reading;
+pub mod scoring;
 pub mod sheet;
 pub mod subject;
 pub mod training;
