@@ -2,45 +2,23 @@
 
 import { byId, make, sentence, visible } from '../dom.js';
 import { circuitText, sort, watch } from '../files.js';
-import { models, sheet as shipped, source } from '../library.js';
+import { models, sheet as shipped } from '../library.js';
 import { count, percent } from '../numbers.js';
 import * as state from '../state.js';
-import { find, handed, keep, kept } from '../store.js';
+import { handed, keep, kept } from '../store.js';
 import { bindings } from '../wasm.js';
 import { Curve } from './curve.js';
+import { busy, fault, page, say } from './desk.js';
 import { Focus } from './focus.js';
 import { Graph } from './graph.js';
 import { legend } from './legend.js';
 import { Live } from './live.js';
 import { saves } from './saves.js';
 import { Table } from './table.js';
+import { sourceOf } from './weights.js';
 
 /** Sizes measured for a curve: shipped models answer in milliseconds, opened ones in seconds. */
 const SIZES = { own: 28, opened: 10 };
-
-const page = {
-  core: null, library: [], model: null, files: null, sheet: null, opened: null,
-  layout: null, names: null, summary: null, look: null, offsets: null, node: -1, edge: -1, width: 0, busy: '', words: '',
-};
-
-const notice = byId('notice');
-const status = byId('status');
-
-function fault(error) {
-  notice.hidden = error === null;
-  notice.textContent = error === null ? '' : sentence(error);
-}
-
-/** A lasting word on what is shown; while something is computed that is said instead. */
-function say(words) {
-  page.words = words;
-  if (!page.busy) status.textContent = words;
-}
-
-function busy(words) {
-  page.busy = words;
-  status.textContent = words || page.words;
-}
 
 const graph = new Graph(byId('graph'), {
   onNode: (node) => choose(node),
@@ -297,31 +275,6 @@ async function takeModel(wish = {}) {
   shown(false);
   await live.retyped();
   if (described.own_task && page.summary.scored && page.summary.edges < 5000) await measure();
-}
-
-/** Where the worker finds the model, and what to say of it. */
-async function sourceOf(id) {
-  if (id.startsWith('kept:')) {
-    const file = await find(id.slice(5));
-    if (!file) throw new Error('this model is no longer kept in this browser; open its file again');
-    return [{ kind: 'files', files: [file] }, `${file.name}, kept in this browser.`];
-  }
-  if (id.startsWith('weights:')) return [{ kind: 'files', files: [await sameSite(id.slice(8))] }, `${id.slice(8)}, from this site.`];
-  if (id === 'files') return [{ kind: 'files', files: page.files.list }, page.files.title];
-  if (page.model.kind !== 'file') return [source(page.model), ''];
-  const weights = page.files?.belongs === page.model.id ? page.files.list : null;
-  const here = kept().find((one) => one.name === page.model.file);
-  if (weights) return [{ kind: 'files', files: weights }, ''];
-  return [here ? { kind: 'files', files: [await find(here.hash)].filter(Boolean) } : null, ''];
-}
-
-/** A model file of this site, named in the address: nothing is fetched from elsewhere. */
-async function sameSite(path) {
-  const url = new URL(path, location.href);
-  if (url.origin !== location.origin) throw new Error('weights are fetched from this site only; download the file and open it from your disk');
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${path} is not there (${answer.status})`);
-  return new File([await answer.blob()], url.pathname.split('/').pop());
 }
 
 async function measure() {

@@ -1,0 +1,31 @@
+// Where a model's weights come from: the site, this browser's private files, or what a person just opened.
+
+import { source } from '../library.js';
+import { find, kept } from '../store.js';
+import { page } from './desk.js';
+
+/** Where the worker finds the model, and what to say of it. */
+export async function sourceOf(id) {
+  if (id.startsWith('kept:')) {
+    const file = await find(id.slice(5));
+    if (!file) throw new Error('this model is no longer kept in this browser; open its file again');
+    return [{ kind: 'files', files: [file] }, `${file.name}, kept in this browser.`];
+  }
+  if (id.startsWith('weights:')) return [{ kind: 'files', files: [await sameSite(id.slice(8))] }, `${id.slice(8)}, from this site.`];
+  if (id === 'files') return [{ kind: 'files', files: page.files.list }, page.files.title];
+  if (page.model.kind !== 'file') return [source(page.model), ''];
+  const weights = page.files?.belongs === page.model.id ? page.files.list : null;
+  const here = kept().find((one) => one.name === page.model.file);
+  if (weights) return [{ kind: 'files', files: weights }, ''];
+  const file = here ? await find(here.hash) : null;
+  return [file ? { kind: 'files', files: [file] } : null, ''];
+}
+
+/** A model file of this site, named in the address: nothing is fetched from elsewhere. */
+async function sameSite(path) {
+  const url = new URL(path, location.href);
+  if (url.origin !== location.origin) throw new Error('weights are fetched from this site only; download the file and open it from your disk');
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(`${path} is not there (${answer.status})`);
+  return new File([await answer.blob()], url.pathname.split('/').pop());
+}
