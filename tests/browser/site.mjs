@@ -29,6 +29,8 @@ export function cli(...args) {
 /** Opens a page of the site and records requests, console errors, exceptions and policy violations. */
 export async function visit(browser, url, { path = '', context: options = {} } = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, acceptDownloads: true, ...options });
+  // Machines that build and test at once are slow, not wrong.
+  context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   const seen = { foreign: [], errors: [], violations: [] };
   page.on('request', (request) => {
