@@ -234,7 +234,7 @@ describe('site', { skip }, () => {
     const scores = () => page.evaluate(() => [...document.querySelectorAll('.grid .rows .line')].map((line) => Math.abs(globalThis.vitrine.page.look.scores[line.dataset.edge])));
     const strongest = await scores();
     assert.deepEqual(strongest, [...strongest].sort((a, b) => b - a));
-    await page.getByRole('button', { name: /^Score/ }).click();
+    await page.locator('.grid').getByRole('button', { name: /^Score/ }).click();
     const weakest = await scores();
     assert.deepEqual(weakest, [...weakest].sort((a, b) => a - b));
     await page.locator('#search').fill('from:m0 to:a1.h2');
