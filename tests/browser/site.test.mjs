@@ -14,7 +14,8 @@ const skip = folder ? false : 'skipped: VITRINE_SITE not set';
 if (skip && process.env.VITRINE_SKIPS) await appendFile(process.env.VITRINE_SKIPS, `the site in the browser: ${skip}\n`);
 const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-describe('site', { skip }, () => {
+// The suite as a whole may take long on a busy machine; each test keeps its own limit.
+describe('site', { skip, timeout: 1_800_000 }, () => {
   let browser;
   let server;
   before(async () => {
