@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use burn::tensor::{Tensor, TensorData};
 use clap::Subcommand;
 use serde_json::json;
 use vitrine_core::model::{
@@ -48,7 +47,7 @@ pub fn run(command: Command, _: Context) -> Result<Outcome> {
     let answers: Vec<usize> = (0..batch).map(|b| clean.row(b, tokens - 1)).collect();
     let graph = config.graph(config.default_embedding_nodes())?;
     let n = graph.n_edges();
-    let masks: Tensor<1> = Tensor::from_data(TensorData::new(vec![0.7_f32; n], [n]), &device);
+    let masks = vec![0.7_f32; n];
     let before = resources::peak_memory_bytes();
     let mut capture = Capture::default();
     model.forward(&corrupted, &mut capture);
@@ -60,12 +59,12 @@ pub fn run(command: Command, _: Context) -> Result<Outcome> {
         model.unembed(select_rows(model.forward(&clean, &mut Plain::default()), &answers)).try_into_data()?;
         let plain_seconds = began.elapsed().as_secs_f64();
         let began = Instant::now();
-        let mut stream = EdgeMasked::new(&model, &graph, masks.clone(), reference.as_ref(), &clean, &mut forward_space, false);
+        let mut stream = EdgeMasked::new(&model, &graph, &masks, reference.as_ref(), &clean, &mut forward_space, false);
         model.unembed(select_rows(model.forward(&clean, &mut stream), &answers)).try_into_data()?;
         stream.finish(&mut forward_space);
         let masked_seconds = began.elapsed().as_secs_f64();
         let began = Instant::now();
-        let mut stream = EdgeMasked::new(&model, &graph, masks.clone(), reference.as_ref(), &clean, &mut step_space, true);
+        let mut stream = EdgeMasked::new(&model, &graph, &masks, reference.as_ref(), &clean, &mut step_space, true);
         let read = model.forward(&clean, &mut stream);
         stream.backward(&model, &clean, read * 1e-3, None).try_into_data()?;
         stream.finish(&mut step_space);

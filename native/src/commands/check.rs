@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use clap::Subcommand;
 use serde::Deserialize;
 use vitrine_core::{
@@ -120,8 +120,7 @@ fn tracr(folder: &Path, device: &Device) -> Result<Outcome> {
     for effect in &truth.per_edge {
         let mut masks = vec![1.0_f32; n];
         masks[effect.edge] = 0.0;
-        let masks = Tensor::from_data(TensorData::new(masks, [n]), device);
-        let mut stream = EdgeMasked::new(&program.model, &problem.graph, masks, None, &batch, &mut workspace, false);
+        let mut stream = EdgeMasked::new(&program.model, &problem.graph, &masks, None, &batch, &mut workspace, false);
         let cut = numbers(program.model.unembed(program.model.forward(&batch, &mut stream)))?;
         stream.finish(&mut workspace);
         let row = program.config.d_out * batch.seq_len();

@@ -10,7 +10,7 @@ mod rows;
 mod tiles;
 
 pub use rows::{activation, activation_pullback, norm, norm_pullback};
-pub use tiles::TiledRows;
+pub use tiles::{MixedRow, TiledRows};
 
 use burn::tensor::{Device, Tensor, TensorData};
 

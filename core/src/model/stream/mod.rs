@@ -5,7 +5,9 @@
 //! keeps every writer apart and gives each reader its own mixture: the disentangled stream of Edge Pruning and of activation patching.
 
 mod capture;
+mod edge_backward;
 mod edge_masked;
+mod masks;
 mod node_masked;
 mod plain;
 mod reference;

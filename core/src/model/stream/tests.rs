@@ -29,6 +29,8 @@ fn families() -> Vec<(&'static str, TransformerConfig, EmbeddingNodes)> {
         biases: Biases::NONE,
         ..base
     };
+    // More layers than one block of the masked stream takes, and a last block that is not full.
+    let deep = TransformerConfig { n_layers: 6, ..llama };
     let tracr = TransformerConfig { norm: NormKind::None, activation: Activation::Relu, causal: false, tied: false, d_out: 5, ..base };
     vec![
         ("gpt2", base, EmbeddingNodes::Split),
@@ -36,6 +38,8 @@ fn families() -> Vec<(&'static str, TransformerConfig, EmbeddingNodes)> {
         ("gpt2, embeddings on", base, EmbeddingNodes::AlwaysOn),
         ("llama", llama, EmbeddingNodes::Single),
         ("llama, embeddings on", llama, EmbeddingNodes::AlwaysOn),
+        ("llama, six layers", deep, EmbeddingNodes::Single),
+        ("llama, six layers, embeddings on", deep, EmbeddingNodes::AlwaysOn),
         ("tracr", tracr, EmbeddingNodes::Split),
     ]
 }
@@ -92,7 +96,7 @@ fn flat(v: &[f32]) -> Tensor<1> {
 fn masked(case: &Case, masks: &[f32], zero: bool) -> Tensor<2> {
     let mut ws = Workspace::default();
     let reference = (!zero).then_some(&case.reference);
-    let mut stream = EdgeMasked::new(&case.model, &case.graph, flat(masks), reference, &case.clean, &mut ws, false);
+    let mut stream = EdgeMasked::new(&case.model, &case.graph, masks, reference, &case.clean, &mut ws, false);
     case.model.forward(&case.clean, &mut stream)
 }
 
@@ -165,7 +169,7 @@ fn mask_gradients_equal_finite_differences() {
             };
             let mut ws = Workspace::default();
             let reference = (!zero).then_some(&case.reference);
-            let mut stream = EdgeMasked::new(&case.model, &case.graph, flat(&masks), reference, &case.clean, &mut ws, true);
+            let mut stream = EdgeMasked::new(&case.model, &case.graph, &masks, reference, &case.clean, &mut ws, true);
             case.model.forward(&case.clean, &mut stream);
             let d_final = Tensor::from_data(TensorData::new(weights.clone(), [case.clean.n_tokens(), config.d_model]), &Device::flex());
             let gradient = values(stream.backward(&case.model, &case.clean, d_final, None));

@@ -69,7 +69,7 @@ fn batch_gradient(
 ) -> Result<Vec<f32>, PruneError> {
     let model = problem.model;
     let n = problem.graph.n_edges();
-    let ones = problem.upload(&vec![1.0; n])?;
+    let ones = vec![1.0; n];
     let examples = problem.examples_of(batch);
     let (clean_tok, clean_pos) = model.embed(&batch.clean);
     // What inputs are interpolated from: the reference's embeddings, or nothing under zero ablation.
@@ -80,7 +80,7 @@ fn batch_gradient(
     // The clean run's differences, apart from the interpolated runs'.
     let mut clean_space = Workspace::default();
     let differences = if run.points > 1 {
-        let mut stream = EdgeMasked::new(model, &problem.graph, ones.clone(), reference, &batch.clean, &mut clean_space, false);
+        let mut stream = EdgeMasked::new(model, &problem.graph, &ones, reference, &batch.clean, &mut clean_space, false);
         model.forward(&batch.clean, &mut stream);
         Some(stream.into_differences())
     } else {
@@ -91,7 +91,7 @@ fn batch_gradient(
         let at = point as f32 / run.points as f32;
         let tok = from_tok.clone() + (clean_tok.clone() - from_tok.clone()) * at;
         let pos = clean_pos.clone().zip(from_pos.clone()).map(|(clean, from)| from.clone() + (clean - from) * at);
-        let mut stream = EdgeMasked::new(model, &problem.graph, ones.clone(), reference, &batch.clean, workspace, true);
+        let mut stream = EdgeMasked::new(model, &problem.graph, &ones, reference, &batch.clean, workspace, true);
         let reads = batch.rows.select(model.forward_from(&batch.clean, tok, pos, &mut stream));
         let outputs = problem.outputs(reads.clone());
         let LossAndGradient { d_logits, .. } = match &full {
