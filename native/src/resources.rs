@@ -48,6 +48,13 @@ pub fn peak_memory_bytes() -> Option<u64> {
     kib_field(&read("/proc/self/status")?, "VmHWM")
 }
 
+/// Forgets the most memory held so far and returns what is held now, in bytes. `None` where the system cannot do it.
+#[must_use]
+pub fn reset_peak_memory() -> Option<u64> {
+    std::fs::write("/proc/self/clear_refs", "5").ok()?;
+    kib_field(&read("/proc/self/status")?, "VmRSS")
+}
+
 /// Memory that new work can take without swapping, in bytes: the system's figure, or less where a control group (a container, a
 /// batch job) allows less. `None` where the system does not say.
 #[must_use]

@@ -20,6 +20,7 @@ use crate::{
     lab::{Lab, LabError},
     model::{
         Graph,
+        cpu::is_host_device,
         stream::{Reference, Workspace},
     },
     train::{
@@ -37,6 +38,9 @@ pub struct PruneConfig {
     pub seed: u64,
     pub steps: u64,
     pub batch_size: usize,
+    /// Examples run at a time, to bound memory: a step's gradients are summed over its parts. 0 chooses: half a batch on the CPU where that leaves the matrix products
+    /// large enough, else the whole.
+    pub micro_batch_size: usize,
     /// Target share of edges cut. Above 1 (to 2) it pushes towards emptiness.
     pub edge_target: f64,
     /// Target share of writers cut; absent: no node gates.
@@ -69,6 +73,7 @@ impl Default for PruneConfig {
             seed: 0,
             steps: 3000,
             batch_size: 32,
+            micro_batch_size: 0,
             edge_target: 0.98,
             node_target: None,
             sparsity_warm_up: 2500,
@@ -250,15 +255,21 @@ impl<'a, 'b> Trainer<'a, 'b> {
     /// [`PruneError::NotFinite`] with the step; batch and device errors.
     pub fn step(&mut self, state: &mut PruneState) -> Result<StepRecord, PruneError> {
         let (config, writer_of, step) = (&self.config, &self.writer_of, state.step);
-        let (batch, reference, full) = self.batches.at(step)?;
+        let parts = self.batches.at(step)?;
         let edges = state.edges.draw(config.seed, "gates/edges", step);
         let nodes = state.nodes.as_ref().map(|n| n.draw(config.seed, "gates/nodes", step));
         let node = |e: usize| nodes.as_ref().map_or(1.0, |n| n[writer_of[e]].z);
         let masks: Vec<f32> = edges.iter().enumerate().map(|(e, d)| d.z * node(e)).collect();
 
-        let (loss, gradient) = self.problem.loss_and_mask_gradient(batch, reference.as_ref(), full.clone(), &masks, &mut self.workspace)?;
-        let loss = f64::from(read(loss)?[0]);
-        let gradient = read(gradient)?;
+        let examples: usize = parts.iter().map(|(batch, ..)| batch.indices.len()).sum();
+        let (mut loss, mut gradient) = (0.0, vec![0.0_f32; masks.len()]);
+        for (batch, reference, full) in parts {
+            let share = batch.indices.len() as f32 / examples as f32;
+            let (part, d_masks) =
+                self.problem.loss_and_mask_gradient(batch, reference.as_ref(), full.clone(), &masks, &mut self.workspace)?;
+            loss += f64::from(read(part)?[0] * share);
+            gradient.iter_mut().zip(read(d_masks)?).for_each(|(sum, d)| *sum += d * share);
+        }
         if !loss.is_finite() || gradient.iter().any(|g| !g.is_finite()) {
             return Err(PruneError::NotFinite { what: "loss or its gradient", step });
         }
@@ -342,6 +353,19 @@ fn log(record: &StepRecord, phase: &str, lab: &mut dyn Lab) {
     lab.metrics(phase, record.step, &values);
 }
 
+/// Tokens below which the matrix products of a batch would lose speed.
+const FEWEST_TOKENS: usize = 64;
+
+/// Examples run at a time.
+fn part_size(problem: &Problem, config: &PruneConfig, batch: usize) -> usize {
+    if config.micro_batch_size > 0 {
+        return config.micro_batch_size.min(batch);
+    }
+    let longest = problem.examples.iter().map(|e| e.clean.len()).max().unwrap_or(0);
+    let half = batch.div_ceil(2);
+    if is_host_device(&problem.model.device()) && half * longest >= FEWEST_TOKENS { half } else { batch }
+}
+
 type Ready = (Prepared, Option<Reference>, burn::tensor::Tensor<2>);
 
 /// Batches of a run, as a function of the step.
@@ -352,8 +376,10 @@ struct Batches<'a, 'b> {
     size: usize,
     /// Batches are fixed and kept once made; only their order changes from epoch to epoch.
     caching: bool,
-    /// Batches made, by slot: all of them with caching, else the current one.
-    made: BTreeMap<usize, Ready>,
+    /// Examples of a part of a batch.
+    part: usize,
+    /// Batches made, in parts, by slot: all of them with caching, else the current one.
+    made: BTreeMap<usize, Vec<Ready>>,
     /// What was drawn for the current epoch: order of examples, order of slots.
     epoch: Option<(u64, Vec<usize>, Vec<usize>)>,
     /// Final reads of the full model, by example, once computed: small, and saves one forward a step.
@@ -367,6 +393,7 @@ impl<'a, 'b> Batches<'a, 'b> {
             problem,
             seed: config.seed,
             size,
+            part: part_size(problem, config, size),
             caching: config.cache_references,
             made: BTreeMap::new(),
             epoch: None,
@@ -375,7 +402,7 @@ impl<'a, 'b> Batches<'a, 'b> {
     }
 
     /// The batch of `step`: every example once an epoch, in an order drawn for the epoch.
-    fn at(&mut self, step: u64) -> Result<&Ready, PruneError> {
+    fn at(&mut self, step: u64) -> Result<&[Ready], PruneError> {
         let n = self.problem.examples.len();
         let slots = n.div_ceil(self.size);
         let (epoch, at) = (step / slots as u64, (step % slots as u64) as usize);
@@ -396,10 +423,10 @@ impl<'a, 'b> Batches<'a, 'b> {
             self.made.clear();
         }
         if !self.made.contains_key(&slot) {
-            let ready = self.make(&indices)?;
-            self.made.insert(slot, ready);
+            let parts = indices.chunks(self.part).map(|part| self.make(part)).collect::<Result<_, _>>()?;
+            self.made.insert(slot, parts);
         }
-        self.made.get(&slot).ok_or(PruneError::NoExamples)
+        self.made.get(&slot).map(Vec::as_slice).ok_or(PruneError::NoExamples)
     }
 
     fn make(&mut self, indices: &[usize]) -> Result<Ready, PruneError> {
