@@ -46,27 +46,55 @@ impl Default for LanguageModelConfig {
 #[derive(Debug, Default)]
 pub struct ModelMoments(BTreeMap<String, Option<[Tensor<1>; 2]>>);
 
-/// One step on sequences of equal length; returns the loss in nats. `step` counts from 1.
+/// What a model is trained on in one step: inputs, and what each position should predict.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Examples {
+    /// Token sequences of equal length.
+    pub inputs: Vec<Vec<u32>>,
+    /// The token each position should predict, `[batch * position]`.
+    pub targets: Vec<u32>,
+    /// What each position's cross-entropy counts in the loss, `[batch * position]`.
+    pub weights: Vec<f32>,
+}
+
+impl Examples {
+    /// Next-token prediction within sequences of equal length: the mean over all positions, plus the mean over the last ones.
+    pub fn next_token(sequences: &[Vec<u32>]) -> Self {
+        let inputs: Vec<Vec<u32>> = sequences.iter().map(|s| s[..s.len().saturating_sub(1)].to_vec()).collect();
+        let targets: Vec<u32> = sequences.iter().flat_map(|s| s.iter().skip(1).copied()).collect();
+        let (n, size) = (targets.len().max(1) as f32, inputs.len() as f32);
+        let weight = |position: usize, len: usize| 1.0 / n + if position + 1 == len { 1.0 / size } else { 0.0 };
+        let weights = inputs.iter().flat_map(|s| (0..s.len()).map(|p| weight(p, s.len()))).collect();
+        Self { inputs, targets, weights }
+    }
+
+    /// The mean over all positions.
+    pub fn mean(inputs: Vec<Vec<u32>>, targets: Vec<u32>) -> Self {
+        let weights = vec![1.0 / targets.len().max(1) as f32; targets.len()];
+        Self { inputs, targets, weights }
+    }
+}
+
+/// One step; returns the loss in nats. `step` counts from 1.
 ///
 /// # Errors
 /// [`LanguageModelError`] for bad sequences or a loss that is not finite.
 pub fn step(
     model: &mut Transformer,
-    sequences: &[Vec<u32>],
+    examples: &Examples,
     moments: &mut ModelMoments,
     adamw: &AdamW,
     step: u64,
     lr: f64,
 ) -> Result<f64, LanguageModelError> {
     let mut tracked = model.tracked();
-    let inputs: Vec<&[u32]> = sequences.iter().map(|s| &s[..s.len().saturating_sub(1)]).collect();
-    let batch = tracked.batch(&inputs)?;
-    let (tokens, seq) = (batch.n_tokens(), batch.seq_len());
-    let targets: Vec<i32> = sequences.iter().flat_map(|s| s.iter().skip(1)).map(|&id| i32::try_from(id).unwrap_or(0)).collect();
+    let batch = tracked.batch(&examples.inputs)?;
+    let tokens = batch.n_tokens();
+    let targets: Vec<i32> = examples.targets.iter().map(|&id| i32::try_from(id).unwrap_or(0)).collect();
     let device = tracked.device();
     let targets = Tensor::<2, Int>::from_data(TensorData::new(targets, [tokens, 1]), &device);
-    let chosen = log_softmax(tracked.logits(&batch), 1).gather(1, targets).reshape([batch.size(), seq]);
-    let loss = chosen.clone().narrow(1, seq - 1, 1).mean().neg() + chosen.mean().neg();
+    let weights = Tensor::<2>::from_data(TensorData::new(examples.weights.clone(), [tokens, 1]), &device);
+    let loss = (log_softmax(tracked.logits(&batch), 1).gather(1, targets) * weights).sum().neg();
     let value = loss.clone().inner().try_into_scalar::<f32>().map_err(|e| LanguageModelError::Device(e.to_string()))?;
     if !value.is_finite() {
         return Err(LanguageModelError::NotFinite(step));
@@ -92,7 +120,7 @@ pub fn train(
     let mut history = vec![];
     for at in 0..config.steps {
         let lr = config.lr * schedule::linear_with_warm_up(at, config.lr_warm_up, config.steps);
-        let loss = step(model, &sequences(at), &mut moments, &config.adamw, at + 1, lr)?;
+        let loss = step(model, &Examples::next_token(&sequences(at)), &mut moments, &config.adamw, at + 1, lr)?;
         if (at + 1) % 10 == 0 {
             lab.metrics(phase, at + 1, &BTreeMap::from([("loss", loss), ("lr", lr)]));
             history.push((at + 1, loss));
