@@ -6,9 +6,13 @@
 //! **Method.** On the flex backend a tensor that nobody else holds turns into its `Vec<f32>` and back without a copy. The kernels are plain loops over
 //! rows that the compiler vectorises, compiled once per instruction set and chosen at run time (`pulp`). Tensors that autodiff tracks, and tensors of other devices, take the tensor operations in the calling modules.
 
+pub mod attention;
+mod host;
+pub mod matmul;
 mod rows;
 mod tiles;
 
+pub use host::Host;
 pub use rows::{activation, activation_pullback, norm, norm_pullback};
 pub use tiles::TiledRows;
 
@@ -32,6 +36,14 @@ pub fn into_vec<const D: usize>(x: Tensor<D>) -> Vec<f32> {
 /// A tensor of the given values and shape, on `device`.
 pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// Threads that [`for_each_task`] may use.
+fn threads() -> usize {
+    #[cfg(feature = "native-cpu")]
+    return rayon::current_num_threads();
+    #[cfg(not(feature = "native-cpu"))]
+    1
 }
 
 /// Runs `body` on every task with its index, in parallel where threads are there. Tasks own what they write, so the result does not depend on their order.
