@@ -13,6 +13,7 @@ use super::{
     cpu::{
         self, Host,
         attention::{Angles, Visible},
+        back,
     },
 };
 
@@ -100,7 +101,7 @@ impl AttentionContext {
         let (shape, device) = (qkv.0.dims(), qkv.0.device());
         match (&self.tables, Host::new(qkv.0)) {
             (None, Ok(qkv)) => cpu::attention::attend(self.host_heads(), qkv, shape, &device),
-            (_, qkv) => self.attend_tensors(qkv.map_or_else(|tensor| tensor, Host::into_tensor)),
+            (_, qkv) => self.attend_tensors(back(qkv)),
         }
     }
 
@@ -109,8 +110,7 @@ impl AttentionContext {
         let (shape, device) = (qkv.0.dims(), qkv.0.device());
         Qkv(match (&self.tables, Host::new(qkv.0), Host::new(d_z)) {
             (None, Ok(qkv), Ok(d_z)) => cpu::attention::pullback(self.host_heads(), qkv, d_z, shape, &device),
-            (_, qkv, d_z) => self
-                .pullback_tensors(qkv.map_or_else(|tensor| tensor, Host::into_tensor), d_z.map_or_else(|tensor| tensor, Host::into_tensor)),
+            (_, qkv, d_z) => self.pullback_tensors(back(qkv), back(d_z)),
         })
     }
 

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::cpu::{
-    self, Host,
+    self, Host, back,
     matmul::{self, Start, View},
 };
 
@@ -68,7 +68,11 @@ pub fn batched(a: Tensor<3>, b: Tensor<3>, bias: Option<Tensor<2>>) -> Tensor<3>
     }
 }
 
-/// The tensor that was not, or need not be, taken as memory.
-fn back<const D: usize>(x: Result<Host, Tensor<D>>) -> Tensor<D> {
-    x.map_or_else(|tensor| tensor, Host::into_tensor)
+/// The sum of all rows of `[rows, width]`.
+pub fn sum_of_rows(x: Tensor<2>) -> Tensor<1> {
+    let (width, device) = (x.dims()[1], x.device());
+    match Host::new(x) {
+        Ok(x) => cpu::tensor(cpu::sum_of_rows(x.contiguous().values(), width), [width], &device),
+        Err(x) => x.sum_dim(0).reshape([width]),
+    }
 }

@@ -4,9 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Gradients, Int, Tensor, TensorData, activation::log_softmax};
+use burn::tensor::Tensor;
 
-use super::{adamw::AdamW, schedule};
+use super::{
+    adamw::AdamW,
+    backward::{Gradients, loss_and_gradients},
+    cross_entropy::ReadError,
+    schedule,
+};
 use crate::{
     lab::{Lab, LabError},
     model::{Transformer, batch::BatchError, params::ParamVisitor},
@@ -21,8 +26,10 @@ pub enum LanguageModelError {
     Lab(#[from] LabError),
     #[error("the training loss is not a finite number at step {0}")]
     NotFinite(u64),
-    #[error("could not read the loss back from the device: {0}")]
-    Device(String),
+    #[error("a training batch needs sequences of equal length, and one target and one weight for each of their tokens")]
+    Unequal,
+    #[error(transparent)]
+    Device(#[from] ReadError),
 }
 
 /// Settings of a training run.
@@ -87,22 +94,21 @@ pub fn step(
     step: u64,
     lr: f64,
 ) -> Result<f64, LanguageModelError> {
-    let mut tracked = model.tracked();
-    let batch = tracked.batch(&examples.inputs)?;
-    let tokens = batch.n_tokens();
-    let targets: Vec<i32> = examples.targets.iter().map(|&id| i32::try_from(id).unwrap_or(0)).collect();
-    let device = tracked.device();
-    let targets = Tensor::<2, Int>::from_data(TensorData::new(targets, [tokens, 1]), &device);
-    let weights = Tensor::<2>::from_data(TensorData::new(examples.weights.clone(), [tokens, 1]), &device);
-    let loss = (log_softmax(tracked.logits(&batch), 1).gather(1, targets) * weights).sum().neg();
-    let value = loss.clone().inner().try_into_scalar::<f32>().map_err(|e| LanguageModelError::Device(e.to_string()))?;
-    if !value.is_finite() {
+    let batch = model.batch(&examples.inputs)?;
+    let (seq, n) = (batch.seq_len(), batch.n_tokens());
+    if batch.lengths().iter().any(|&len| len != seq) || examples.targets.len() != n || examples.weights.len() != n {
+        return Err(LanguageModelError::Unequal);
+    }
+    let vocab = model.config.d_out;
+    if let Some((row, &id)) = examples.targets.iter().enumerate().find(|(_, id)| **id as usize >= vocab) {
+        return Err(BatchError::UnknownToken { row: row / seq, id, vocab }.into());
+    }
+    let (loss, gradients) = loss_and_gradients(model, &batch, &examples.targets, &examples.weights)?;
+    if !loss.is_finite() {
         return Err(LanguageModelError::NotFinite(step));
     }
-    let gradients = loss.backward();
-    tracked.visit(&mut Update { gradients: &gradients, moments, adamw, step, lr });
-    *model = tracked;
-    Ok(value.into())
+    model.visit(&mut Update { gradients, moments, adamw, step, lr });
+    Ok(loss)
 }
 
 /// Trains `model` on `sequences(step)`; returns (step, loss) pairs.
@@ -134,7 +140,7 @@ pub fn train(
 }
 
 struct Update<'a> {
-    gradients: &'a Gradients,
+    gradients: Gradients,
     moments: &'a mut ModelMoments,
     adamw: &'a AdamW,
     step: u64,
@@ -142,14 +148,12 @@ struct Update<'a> {
 }
 
 impl Update<'_> {
-    /// Replaces a tracked weight by its updated, untracked value.
     fn apply<const D: usize>(&mut self, name: &str, value: &mut Tensor<D>) {
-        let gradient = value.grad(self.gradients);
-        let moments = self.moments.0.entry(name.to_owned()).or_default();
-        value.inplace(|v| match gradient {
-            Some(gradient) => self.adamw.step_tensor(v.inner(), gradient, moments, self.step, self.lr),
-            None => v.inner(),
-        });
+        if let Some(gradient) = self.gradients.remove(name) {
+            let moments = self.moments.0.entry(name.to_owned()).or_default();
+            let shape = value.dims();
+            value.inplace(|v| self.adamw.step_tensor(v, gradient.reshape(shape), moments, self.step, self.lr));
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use burn::tensor::{Device, Tensor};
 use super::{
     Host, for_each_task,
     matmul::{Start, View, product_rows},
-    rows::{LANES, dot, exp, sum},
+    rows::{dot, exp, largest, sum},
     tensor,
 };
 
@@ -212,18 +212,6 @@ impl pulp::WithSimd for Softmax<'_> {
             hidden.fill(0.0);
         }
     }
-}
-
-#[inline(always)]
-fn largest(row: &[f32]) -> f32 {
-    let (chunks, rest) = row.as_chunks::<LANES>();
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    for chunk in chunks {
-        for i in 0..LANES {
-            lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
-        }
-    }
-    lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a })
 }
 
 /// `d_pattern` to `d_scores = pattern * (d_pattern - <d_pattern, pattern>)`, row by row.

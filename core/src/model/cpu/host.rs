@@ -67,6 +67,11 @@ impl Host {
     }
 }
 
+/// The tensor that was not, or need not have been, taken as memory.
+pub fn back<const D: usize>(x: Result<Host, Tensor<D>>) -> Tensor<D> {
+    x.map_or_else(|tensor| tensor, Host::into_tensor)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

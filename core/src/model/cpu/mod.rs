@@ -7,13 +7,17 @@
 //! rows that the compiler vectorises, compiled once per instruction set and chosen at run time (`pulp`). Tensors that autodiff tracks, and tensors of other devices, take the tensor operations in the calling modules.
 
 pub mod attention;
+mod cross_entropy;
 mod host;
 pub mod matmul;
 mod rows;
+mod sums;
 mod tiles;
 
-pub use host::Host;
+pub use cross_entropy::cross_entropy;
+pub use host::{Host, back};
 pub use rows::{activation, activation_pullback, norm, norm_pullback};
+pub use sums::{norm_scale_gradient, sum_of_rows};
 pub use tiles::TiledRows;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -47,7 +51,7 @@ fn threads() -> usize {
 }
 
 /// Runs `body` on every task with its index, in parallel where threads are there. Tasks own what they write, so the result does not depend on their order.
-fn for_each_task<T: Send>(tasks: Vec<T>, body: impl Fn(usize, T) + Sync + Send) {
+pub(crate) fn for_each_task<T: Send>(tasks: Vec<T>, body: impl Fn(usize, T) + Sync + Send) {
     #[cfg(feature = "native-cpu")]
     {
         use rayon::prelude::*;

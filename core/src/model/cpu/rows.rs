@@ -40,7 +40,7 @@ fn for_rows(data: &mut [f32], width: usize, kernel: &impl RowKernel) {
 }
 
 /// Lanes of a running sum: fixed, so that every instruction set adds in the same order.
-pub(super) const LANES: usize = 16;
+const LANES: usize = 16;
 
 /// Sum of `term` over the values, in [`LANES`] running sums.
 #[inline(always)]
@@ -53,6 +53,19 @@ pub(super) fn sum(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
         }
     }
     lanes.iter().sum::<f32>() + rest.iter().map(|&x| term(x)).sum::<f32>()
+}
+
+/// The largest value.
+#[inline(always)]
+pub(super) fn largest(row: &[f32]) -> f32 {
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for chunk in chunks {
+        for i in 0..LANES {
+            lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
+        }
+    }
+    lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a })
 }
 
 #[inline(always)]
@@ -98,7 +111,7 @@ fn sigmoid(x: f32) -> f32 {
 
 /// Mean (0 for RMSNorm) and inverse root mean square of a row.
 #[inline(always)]
-fn moments(row: &[f32], centred: bool, eps: f32) -> (f32, f32) {
+pub(super) fn moments(row: &[f32], centred: bool, eps: f32) -> (f32, f32) {
     let n = row.len() as f32;
     let mean = if centred { sum(row, |x| x) / n } else { 0.0 };
     let square = sum(row, |x| (x - mean) * (x - mean)) / n;
