@@ -1,4 +1,7 @@
+//! `bench model`: a plain forward and a training step at GPT-2's shapes, for comparison with another program (`tests/bench/torch`).
 //! `bench circuit`: what the masked forward and a training step cost, as ratios to a plain forward of the same batch in the same run.
+
+mod model;
 
 use std::time::Instant;
 
@@ -19,6 +22,9 @@ use crate::{Outcome, open, resources};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Plain forward or training step of a GPT-2-shaped model with random weights.
+    #[command(after_help = "Example:\n  vitrine bench model --case train --threads 1")]
+    Model(model::Options),
     /// Plain forward, masked forward, and a training step with and without cached references.
     #[command(after_help = "Example:\n  vitrine bench circuit smollm2")]
     Circuit {
@@ -67,8 +73,11 @@ impl Times {
     }
 }
 
-pub fn run(command: Command, _: Context) -> Result<Outcome> {
-    let Command::Circuit { model, batch, tokens, repeats, device } = command;
+pub fn run(command: Command, context: Context) -> Result<Outcome> {
+    let (model, batch, tokens, repeats, device) = match command {
+        Command::Model(options) => return model::run(&options, context),
+        Command::Circuit { model, batch, tokens, repeats, device } => (model, batch, tokens, repeats, device),
+    };
     let (device, device_name) = open::device(&device)?;
     let opened = open::model(&model, &device)?;
     let config = opened.model.config;

@@ -4,14 +4,14 @@
 //! are frozen, so nothing else is needed.
 //!
 //! **Method.** The layers are swept downwards, by the forward's blocks. Gradients at reader inputs fill the differences' buffer from the other end, as differences of
-//! finished blocks are no longer needed. Per block: one product gives what its writers get back from all later blocks, one what its readers read, again; then layer by layer its MLP and its heads are
-//! pulled back; then one product gives the gradients of all its readers' masks. Pre-activations and q, k, v were kept by the forward, so no block product is done twice.
+//! finished blocks are no longer needed. Per block: one product gives what its writers get back from all later blocks; then layer by layer its MLP and its heads are
+//! pulled back; then one product gives the gradients of all its readers' masks. What was read, pre-activations and q, k, v were kept by the forward, so nothing is computed twice.
 
 use burn::tensor::Tensor;
 
 use super::{
     EdgeMasked,
-    edge_masked::{Differences, Kept, LayerReads, block_readers, layers_a_block},
+    edge_masked::{Differences, Kept, block_readers, layers_a_block},
     store::Part,
 };
 use crate::model::{attention::AttentionContext, batch::Batch, transformer::Transformer};
@@ -41,13 +41,11 @@ impl EdgeMasked<'_> {
         let starts: Vec<usize> = (0..n_layers).step_by(layers_a_block(graph)).collect();
         for &start in starts.iter().rev() {
             let layers = start..(start + layers_a_block(graph)).min(n_layers);
-            let mut reads = self.block_reads(start);
             let mut gradients = self.gradients_from_above(start, layers.end);
             for layer in layers.clone().rev() {
-                let (Some(kept), Some(reads), Some(gradients)) = (kept.pop(), reads.layers.pop_back(), gradients.pop()) else { break };
+                let (Some(kept), Some(gradients)) = (kept.pop(), gradients.pop()) else { break };
                 let gradients = self.add_gradients(gradients, layer, layers.end);
-                let reads = self.add_reads(reads, layer, start, graph.first_writer_of_layer(layer) + heads);
-                self.layer_backward(model, batch, &context, layer, kept, reads, gradients);
+                self.layer_backward(model, batch, &context, layer, kept, gradients);
             }
             let block = block_readers(graph, &layers);
             let columns = graph.first_writer_of_layer(layers.end);
@@ -102,7 +100,6 @@ impl EdgeMasked<'_> {
     }
 
     /// Pulls the gradients at what one layer wrote back to what it read, and stores them.
-    #[expect(clippy::too_many_arguments, reason = "what a layer's backward needs; a struct of them would be made and taken apart once")]
     fn layer_backward(
         &mut self,
         model: &Transformer,
@@ -110,10 +107,9 @@ impl EdgeMasked<'_> {
         context: &AttentionContext,
         layer: usize,
         kept: Kept,
-        reads: LayerReads,
         gradients: WriterGradients,
     ) {
-        let (Some(qkv), Some(mlp_pre)) = (kept.qkv, kept.mlp_pre) else { return };
+        let Kept { attn_reads: Some(attn_reads), qkv: Some(qkv), mlp_read: Some(mlp_read), mlp_pre: Some(mlp_pre) } = kept else { return };
         let (graph, config, block) = (self.graph, &model.config, &model.blocks[layer]);
         let (tokens, d_model, width) = (self.tokens, self.d_model, self.tokens * self.d_model);
         let (h, readers, d_head) = (config.n_heads, graph.n_attn_readers(), config.d_head);
@@ -122,7 +118,7 @@ impl EdgeMasked<'_> {
         // Through the MLP.
         let d_hidden = block.mlp_out.pullback(gradients.mlp.reshape([tokens, d_model]));
         let d_pre = config.activation.pullback(mlp_pre, d_hidden);
-        let dy_mlp = block.norm_mlp.pullback(reads.mlp.reshape([tokens, d_model]), block.mlp_in.pullback(d_pre)).reshape([1, width]);
+        let dy_mlp = block.norm_mlp.pullback(mlp_read, block.mlp_in.pullback(d_pre)).reshape([1, width]);
         let mlp_row = self.gradient_row(first_reader + readers);
         self.store.put(mlp_row, dy_mlp);
 
@@ -135,7 +131,7 @@ impl EdgeMasked<'_> {
         let d_z = d_heads.reshape([h, tokens, d_model]).matmul(per_head);
         let d_z = d_z.reshape([h, batch.size(), batch.seq_len(), d_head]).permute([1, 0, 2, 3]);
         let d_qkv = context.pullback(qkv, d_z);
-        let dy_attn = block.project_pullback(reads.attn.reshape([readers, tokens, d_model]), d_qkv, d_head).reshape([readers, width]);
+        let dy_attn = block.project_pullback(attn_reads.reshape([readers, tokens, d_model]), d_qkv, d_head).reshape([readers, width]);
         self.store.put(self.gradient_row(first_reader), dy_attn);
     }
 }

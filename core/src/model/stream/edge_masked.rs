@@ -44,25 +44,29 @@ pub struct Differences(pub(super) Store);
 /// What a layer keeps for its backward pass.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
+    /// What the attention's readers read, `[readers, tokens * d_model]`.
+    pub attn_reads: Option<Tensor<2>>,
     pub qkv: Option<Qkv>,
+    /// What the MLP read, `[tokens, d_model]`.
+    pub mlp_read: Option<Tensor<2>>,
     pub mlp_pre: Option<Tensor<2>>,
 }
 
 /// What one layer reads: its attention's readers `[readers, tokens * d_model]` and its MLP, one row.
 #[derive(Debug)]
-pub(super) struct LayerReads {
-    pub attn: Tensor<2>,
-    pub mlp: Tensor<2>,
+struct LayerReads {
+    attn: Tensor<2>,
+    mlp: Tensor<2>,
 }
 
 /// What the layers of one block read from the layers before the block.
 #[derive(Debug)]
-pub(super) struct BlockReads {
+struct BlockReads {
     /// First layer of the block.
-    pub start: usize,
-    pub layers: VecDeque<LayerReads>,
+    start: usize,
+    layers: VecDeque<LayerReads>,
     /// The final read's share, in the last block.
-    pub last: Option<Tensor<2>>,
+    last: Option<Tensor<2>>,
 }
 
 /// The edge-masked stream.
@@ -137,6 +141,10 @@ impl<'a> EdgeMasked<'a> {
         self.written += n;
     }
 
+    fn kept_of(&mut self, layer: usize) -> Option<&mut Kept> {
+        self.kept.as_mut()?.get_mut(layer)
+    }
+
     fn flat(&self, x: Tensor<2>) -> Tensor<2> {
         let [rows, _] = x.dims();
         let x = if rows == self.tokens { x } else { x.expand([self.tokens, self.d_model]) };
@@ -157,7 +165,7 @@ impl<'a> EdgeMasked<'a> {
     }
 
     /// What the layers of the block that begins at `start` read from the layers before it, with `B`.
-    pub(super) fn block_reads(&self, start: usize) -> BlockReads {
+    fn block_reads(&self, start: usize) -> BlockReads {
         let (graph, layers) = (self.graph, self.block_layers(start));
         let n_layers = graph.shape().n_layers;
         let part = |rows: usize, base: Option<Tensor<2>>| Part { rows, onto: None, base };
@@ -175,12 +183,12 @@ impl<'a> EdgeMasked<'a> {
         BlockReads { start, layers, last: mixed.next() }
     }
 
-    /// Adds what the readers of `layer` read from writers `first_writer_of_layer(start)..end` to what they read before.
-    pub(super) fn add_reads(&self, reads: LayerReads, layer: usize, start: usize, end: usize) -> LayerReads {
-        let first = self.graph.first_writer_of_layer(start);
-        if first == end {
+    /// Adds what the readers of `layer` read from the block's earlier layers, `start..layer`, to what they read before.
+    fn add_reads(&self, reads: LayerReads, layer: usize, start: usize) -> LayerReads {
+        if start == layer {
             return reads;
         }
+        let (first, end) = (self.graph.first_writer_of_layer(start), self.graph.first_writer_of_layer(layer));
         let (reader, n) = (self.graph.first_reader_of_layer(layer), self.graph.n_attn_readers());
         let masks = self.masks.reads(reader..reader + n + 1, first..end);
         let part = |rows: usize, onto: Tensor<2>| Part { rows, onto: Some(onto), base: None };
@@ -252,9 +260,12 @@ impl Stream for EdgeMasked<'_> {
             _ => self.block_reads(layer),
         };
         let reads = block.layers.pop_front().unwrap_or_else(|| unreachable!("a block holds its layers"));
-        let reads = self.add_reads(reads, layer, block.start, self.written);
+        let reads = self.add_reads(reads, layer, block.start);
         self.block = Some(block);
         self.mlp_partial = Some(reads.mlp);
+        if let Some(kept) = self.kept_of(layer) {
+            kept.attn_reads = Some(reads.attn.clone());
+        }
         AttnInput::PerReader(reads.attn.reshape([self.graph.n_attn_readers(), self.tokens, self.d_model]))
     }
 
@@ -279,7 +290,11 @@ impl Stream for EdgeMasked<'_> {
         let reader = self.graph.first_reader_of_layer(layer) + self.graph.n_attn_readers();
         let own = self.graph.first_writer_of_layer(layer)..self.written;
         let partial = self.mlp_partial.take();
-        self.add_read(partial, reader, own).reshape([self.tokens, self.d_model])
+        let read = self.add_read(partial, reader, own).reshape([self.tokens, self.d_model]);
+        if let Some(kept) = self.kept_of(layer) {
+            kept.mlp_read = Some(read.clone());
+        }
+        read
     }
 
     fn write_mlp(&mut self, layer: usize, hidden: Tensor<2>, out: &Linear) {
@@ -299,7 +314,7 @@ impl Stream for EdgeMasked<'_> {
     }
 
     fn observe(&mut self, layer: usize, site: Site<'_>) {
-        let Some(kept) = self.kept.as_mut().and_then(|kept| kept.get_mut(layer)) else { return };
+        let Some(kept) = self.kept_of(layer) else { return };
         match site {
             Site::Qkv(qkv) => kept.qkv = Some(qkv.clone()),
             Site::MlpPre(pre) => kept.mlp_pre = Some(pre.clone()),

@@ -38,7 +38,7 @@ pub struct PruneConfig {
     pub seed: u64,
     pub steps: u64,
     pub batch_size: usize,
-    /// Examples run at a time, to bound memory: a step's gradients are summed over its parts. 0 chooses: half a batch on the CPU where that leaves the matrix products
+    /// Examples run at a time, to bound memory: a step's gradients are summed over its parts. 0 chooses: a third of a batch on the CPU where that leaves the matrix products
     /// large enough, else the whole.
     pub micro_batch_size: usize,
     /// Target share of edges cut. Above 1 (to 2) it pushes towards emptiness.
@@ -353,17 +353,19 @@ fn log(record: &StepRecord, phase: &str, lab: &mut dyn Lab) {
     lab.metrics(phase, record.step, &values);
 }
 
-/// Tokens below which the matrix products of a batch would lose speed.
-const FEWEST_TOKENS: usize = 64;
+/// Tokens below which the matrix products of a part would lose speed.
+const FEWEST_TOKENS: usize = 48;
+/// Most parts of a batch: they bound the memory at well under 2.5 writer stores of the batch.
+const MOST_PARTS: usize = 3;
 
 /// Examples run at a time.
 fn part_size(problem: &Problem, config: &PruneConfig, batch: usize) -> usize {
     if config.micro_batch_size > 0 {
         return config.micro_batch_size.min(batch);
     }
-    let longest = problem.examples.iter().map(|e| e.clean.len()).max().unwrap_or(0);
-    let half = batch.div_ceil(2);
-    if is_host_device(&problem.model.device()) && half * longest >= FEWEST_TOKENS { half } else { batch }
+    let longest = problem.examples.iter().map(|e| e.clean.len()).max().unwrap_or(1);
+    let parts = if is_host_device(&problem.model.device()) { (batch * longest / FEWEST_TOKENS).clamp(1, MOST_PARTS) } else { 1 };
+    batch.div_ceil(parts)
 }
 
 type Ready = (Prepared, Option<Reference>, burn::tensor::Tensor<2>);
