@@ -154,8 +154,10 @@ fn chunks(n: usize, columns: usize, weight: impl Fn(usize, usize) -> f32) -> Vec
     (0..parts).map(chunk).collect()
 }
 
-/// Results computed together: twice as many registers hold their sums, of the 32 there are with AVX-512. Where there are 16, they are taken in two goes.
-const LARGEST_CHUNK: usize = 12;
+/// Results computed together: four times as many registers hold their sums, of the 32 there are with AVX-512. Where there are 16, they are taken in two goes.
+const LARGEST_CHUNK: usize = 6;
+/// Registers of columns taken together: with AVX-512 a whole row of a tile, which is then read from its first number to its last.
+const WIDE: usize = 4;
 
 /// One tile of [`TiledRows::mix`] for one chunk of results.
 struct Mix<'a, 'b> {
@@ -173,7 +175,7 @@ impl pulp::WithSimd for Mix<'_, '_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Mix { outs, tile, data, chunk } = self;
-        let goes = if S::REGISTER_COUNT >= 32 || outs.len() <= 6 { 1 } else { 2 };
+        let goes = if S::REGISTER_COUNT >= 32 || outs.len() <= 3 { 1 } else { 2 };
         for go in 0..goes {
             let (first, end) = (outs.len() * go / goes, outs.len() * (go + 1) / goes);
             let outs = &mut outs[first..end];
@@ -185,48 +187,42 @@ impl pulp::WithSimd for Mix<'_, '_> {
                     }
                 };
             }
-            by_size!(1 2 3 4 5 6 7 8 9 10 11 12);
+            by_size!(1 2 3 4 5 6);
         }
     }
 }
 
-/// `N` results of one tile, two registers of columns at a time.
+/// `N` results of one tile, [`WIDE`] registers of columns at a time.
 #[inline(always)]
 fn mix_block<S: Simd, const N: usize>(simd: S, outs: &mut [MixedRow<'_>], tile: usize, data: &[f32], chunk: &Chunk, first: usize) {
-    let step = 2 * S::F32_LANES;
-    let zero = simd.splat_f32s(0.0);
+    let step = WIDE * S::F32_LANES;
     for at in (0..TILE).step_by(step) {
-        let (mut a, mut b) = ([zero; N], [zero; N]);
+        let mut sums = [[simd.splat_f32s(0.0); WIDE]; N];
         for (&c, w) in chunk.active.iter().zip(chunk.weights.chunks_exact(chunk.n)) {
             let x = S::as_simd_f32s(&data[c * TILE + at..c * TILE + at + step]).0;
-            let (x0, x1) = (x[0], x[1]);
+            let x: [S::f32s; WIDE] = std::array::from_fn(|k| x[k]);
             let w = &w[first..first + N];
             for i in 0..N {
                 let w = simd.splat_f32s(w[i]);
-                a[i] = simd.mul_add_f32s(w, x0, a[i]);
-                b[i] = simd.mul_add_f32s(w, x1, b[i]);
+                for k in 0..WIDE {
+                    sums[i][k] = simd.mul_add_f32s(w, x[k], sums[i][k]);
+                }
             }
         }
         let from = tile * TILE + at;
-        for i in 0..N {
-            let out = &mut outs[i];
+        for (out, sums) in outs.iter_mut().zip(sums) {
             if let Some(values) = out.values.get_mut(from..from + step) {
-                if let Some(base) = out.base {
-                    let base = S::as_simd_f32s(&base[from..from + step]).0;
-                    (a[i], b[i]) = (simd.add_f32s(a[i], base[0]), simd.add_f32s(b[i], base[1]));
+                let base = out.base.map(|base| S::as_simd_f32s(&base[from..from + step]).0);
+                for (k, (value, sum)) in S::as_mut_simd_f32s(values).0.iter_mut().zip(sums).enumerate() {
+                    let sum = base.map_or(sum, |base| simd.add_f32s(sum, base[k]));
+                    *value = if out.add { simd.add_f32s(sum, *value) } else { sum };
                 }
-                let values = S::as_mut_simd_f32s(values).0;
-                if out.add {
-                    (a[i], b[i]) = (simd.add_f32s(a[i], values[0]), simd.add_f32s(b[i], values[1]));
-                }
-                (values[0], values[1]) = (a[i], b[i]);
             } else if from < out.values.len() {
                 // The end of the last tile.
-                let mut sums = [0.0_f32; 64];
-                let held = S::as_mut_simd_f32s(&mut sums[..step]).0;
-                (held[0], held[1]) = (a[i], b[i]);
+                let mut held = [0.0_f32; TILE];
+                S::as_mut_simd_f32s(&mut held[..step]).0.copy_from_slice(&sums);
                 let base = |k: usize| out.base.map_or(0.0, |base| base[from + k]);
-                for (k, (value, sum)) in out.values[from..].iter_mut().zip(sums).enumerate() {
+                for (k, (value, sum)) in out.values[from..].iter_mut().zip(held).enumerate() {
                     *value = sum + base(k) + if out.add { *value } else { 0.0 };
                 }
             }

@@ -14,7 +14,7 @@ use super::{
     edge_masked::{Differences, Kept, block_readers, layers_a_block},
     store::Part,
 };
-use crate::model::{attention::AttentionContext, batch::Batch, transformer::Transformer};
+use crate::model::{attention::AttentionContext, batch::Batch, product, transformer::Transformer};
 
 /// Gradients at what one layer wrote: its heads `[heads, tokens * d_model]` and its MLP, one row.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ impl EdgeMasked<'_> {
         let d_heads = self.store.mix(&own, mlp_row, vec![Part { rows: h, onto: Some(gradients.heads), base: None }]).pop();
         let Some(d_heads) = d_heads else { return };
         let per_head = block.attn_out.weight.clone().reshape([h, d_head, d_model]).swap_dims(1, 2);
-        let d_z = d_heads.reshape([h, tokens, d_model]).matmul(per_head);
+        let d_z = product::batched(d_heads.reshape([h, tokens, d_model]), per_head, None);
         let d_z = d_z.reshape([h, batch.size(), batch.seq_len(), d_head]).permute([1, 0, 2, 3]);
         let d_qkv = context.pullback(qkv, d_z);
         let dy_attn = block.project_pullback(attn_reads.reshape([readers, tokens, d_model]), d_qkv, d_head).reshape([readers, width]);

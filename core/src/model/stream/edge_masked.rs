@@ -25,11 +25,12 @@ use crate::model::{
     attention::Qkv,
     batch::Batch,
     graph::{EmbeddingNodes, Graph},
+    product,
     transformer::{Linear, Transformer},
 };
 
 /// Readers whose reads of earlier layers are one product: enough for arithmetic, not memory, to be the limit.
-const READERS_A_BLOCK: usize = 48;
+const READERS_A_BLOCK: usize = 64;
 
 /// Buffers that live from step to step, so that large allocations are made once.
 #[derive(Debug, Default)]
@@ -152,8 +153,8 @@ impl<'a> EdgeMasked<'a> {
     }
 
     /// `B` of a reader, `[1, tokens * d_model]`: the reference's stream there, and always-on embeddings.
-    fn base(&self, of: impl Fn(&Reference) -> &Tensor<2>) -> Option<Tensor<2>> {
-        let reference = self.reference.map(|r| self.flat(of(r).clone()));
+    fn base(&self, of: impl Fn(&Reference) -> Tensor<2>) -> Option<Tensor<2>> {
+        let reference = self.reference.map(|r| self.flat(of(r)));
         let always = self.always.as_ref().map(|always| self.flat(always.clone()));
         [reference, always].into_iter().flatten().reduce(|a, b| a + b)
     }
@@ -171,11 +172,11 @@ impl<'a> EdgeMasked<'a> {
         let part = |rows: usize, base: Option<Tensor<2>>| Part { rows, onto: None, base };
         let mut parts = Vec::with_capacity(2 * layers.len() + 1);
         for layer in layers.clone() {
-            parts.push(part(graph.n_attn_readers(), self.base(|r| &r.layers[layer].resid_pre)));
-            parts.push(part(1, self.base(|r| &r.layers[layer].resid_mid)));
+            parts.push(part(graph.n_attn_readers(), self.base(|r| r.resid_pre(layer))));
+            parts.push(part(1, self.base(|r| r.layers[layer].resid_mid.clone())));
         }
         if layers.end == n_layers {
-            parts.push(part(1, self.base(|r| &r.resid_post)));
+            parts.push(part(1, self.base(|r| r.resid_post.clone())));
         }
         let masks = self.masks.reads(block_readers(graph, &layers), 0..graph.first_writer_of_layer(start));
         let mut mixed = self.store.mix(&masks, 0, parts).into_iter();
@@ -277,7 +278,7 @@ impl Stream for EdgeMasked<'_> {
             Some(reference) => z - reference.layers[layer].z.clone(),
             None => z,
         };
-        let x = z.matmul(out.weight.clone().reshape([heads, d_head, self.d_model]));
+        let x = product::batched(z, out.weight.clone().reshape([heads, d_head, self.d_model]), None);
         // Shared by all heads and equal in the reference, the bias only shows where the reference is nothing.
         let x = match (&out.bias, self.reference) {
             (Some(bias), None) => x + bias.clone().reshape([1, 1, self.d_model]) / heads as f32,

@@ -5,7 +5,7 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor};
 
 use super::masks::MaskBlock;
-use crate::model::cpu::{self, MixedRow, TiledRows};
+use crate::model::cpu::{self, Host, MixedRow, TiledRows};
 
 /// `[rows, width]`, filled row by row.
 #[derive(Debug)]
@@ -55,7 +55,11 @@ impl Store {
     /// Writes `values` `[n, width]` from row `at`.
     pub fn put(&mut self, at: usize, values: Tensor<2>) {
         match self {
-            Self::Host { rows, .. } => rows.put(at, &cpu::into_vec(values)),
+            Self::Host { rows, .. } => {
+                if let Ok(values) = Host::new(values) {
+                    rows.put(at, values.contiguous().values());
+                }
+            }
             Self::Device(tensor) => {
                 let [n, width] = values.dims();
                 tensor.inplace(|store| store.slice_assign([at..at + n, 0..width], values));
@@ -68,7 +72,7 @@ impl Store {
         let [_, columns] = masks.dims();
         match self {
             Self::Host { rows, width, device } => {
-                let bases: Vec<Option<Vec<f32>>> = parts.iter().map(|part| part.base.clone().map(cpu::into_vec)).collect();
+                let bases: Vec<Option<Host>> = parts.iter().map(|part| Some(Host::new(part.base.clone()?).ok()?.contiguous())).collect();
                 let sizes: Vec<usize> = parts.iter().map(|part| part.rows).collect();
                 let mut results: Vec<(bool, Vec<f32>)> = parts
                     .into_iter()
@@ -82,7 +86,7 @@ impl Store {
                     outs.extend(values.chunks_exact_mut((*width).max(1)).map(|values| MixedRow {
                         values,
                         add: *add,
-                        base: base.as_deref(),
+                        base: base.as_ref().map(Host::values),
                     }));
                 }
                 rows.mix(|i, c| masks.value(i, c), first, columns, outs);

@@ -38,7 +38,7 @@ pub struct PruneConfig {
     pub seed: u64,
     pub steps: u64,
     pub batch_size: usize,
-    /// Examples run at a time, to bound memory: a step's gradients are summed over its parts. 0 chooses: a third of a batch on the CPU where that leaves the matrix products
+    /// Examples run at a time, to bound memory: a step's gradients are summed over its parts. 0 chooses: half a batch on the CPU where that leaves the matrix products
     /// large enough, else the whole.
     pub micro_batch_size: usize,
     /// Target share of edges cut. Above 1 (to 2) it pushes towards emptiness.
@@ -354,9 +354,9 @@ fn log(record: &StepRecord, phase: &str, lab: &mut dyn Lab) {
 }
 
 /// Tokens below which the matrix products of a part would lose speed.
-const FEWEST_TOKENS: usize = 48;
-/// Most parts of a batch: they bound the memory at well under 2.5 writer stores of the batch.
-const MOST_PARTS: usize = 3;
+const FEWEST_TOKENS: usize = 64;
+/// Most parts of a batch: they bound the memory at 2.5 writer stores of the batch.
+const MOST_PARTS: usize = 2;
 
 /// Examples run at a time.
 fn part_size(problem: &Problem, config: &PruneConfig, batch: usize) -> usize {
