@@ -105,9 +105,11 @@ impl TiledRows {
         });
     }
 
-    /// Inner products of rows `theirs` of `other` with the first `columns` rows of this store: `[theirs, columns]`.
-    pub fn dots(&self, columns: usize, other: &Self, theirs: Range<usize>) -> Vec<f32> {
+    /// Inner products of rows `theirs` of `other` with the first `columns` rows of this store: `[theirs, columns]`. Those that are not `wanted` may be left 0.
+    pub fn dots(&self, columns: usize, other: &Self, theirs: Range<usize>, wanted: impl Fn(usize, usize) -> bool) -> Vec<f32> {
         let n = theirs.len();
+        let by_column: Vec<Vec<usize>> = (0..columns).map(|c| (0..n).filter(|&i| wanted(i, c)).collect()).collect();
+        let share = by_column.iter().map(Vec::len).sum::<usize>() as f64 / (n * columns).max(1) as f64;
         let spans = self.width.div_ceil(SPAN);
         // A fixed number of partial sums, added in order: the same bits for any thread count.
         let groups = spans.clamp(1, 16);
@@ -125,7 +127,12 @@ impl TiledRows {
                     }
                 }
                 let data = &self.data[tiles(self)];
-                pulp::Arch::new().dispatch(Dots { sums, data, tile_len: self.tile_len(), packed: &packed, n, columns });
+                let span = Span { sums, data, tile_len: self.tile_len(), packed: &packed, columns };
+                if share < DENSE {
+                    pulp::Arch::new().dispatch(SomeDots { span, by_column: &by_column });
+                } else {
+                    pulp::Arch::new().dispatch(AllDots { span, n });
+                }
             }
         });
         let (first, rest) = partial.split_at_mut(n * columns);
@@ -230,8 +237,11 @@ fn mix_block<S: Simd, const N: usize>(simd: S, outs: &mut [MixedRow<'_>], tile: 
     }
 }
 
+/// Share of wanted products from which computing all of them, in larger blocks, is faster.
+const DENSE: f64 = 0.4;
+
 /// One span of [`TiledRows::dots`].
-struct Dots<'a> {
+struct Span<'a> {
     /// `[n, columns]`.
     sums: &'a mut [f32],
     /// Tiles of `tile_len`, each `[rows, TILE]`.
@@ -239,27 +249,73 @@ struct Dots<'a> {
     tile_len: usize,
     /// `[n, SPAN]`.
     packed: &'a [f32],
-    n: usize,
     columns: usize,
 }
 
-impl pulp::WithSimd for Dots<'_> {
+/// The products of a span that are wanted, column by column.
+struct SomeDots<'a> {
+    span: Span<'a>,
+    by_column: &'a [Vec<usize>],
+}
+
+impl pulp::WithSimd for SomeDots<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Dots { sums, data, tile_len, packed, n, columns } = self;
+        let Span { sums, data, tile_len, packed, columns } = self.span;
+        for (column, wanted) in self.by_column.iter().enumerate() {
+            for some in wanted.chunks(6) {
+                macro_rules! by_size {
+                    ($($n:literal)*) => {
+                        match some.len() {
+                            $($n => {
+                                let rows: [usize; $n] = std::array::from_fn(|i| some[i]);
+                                let totals = span_dots::<S, $n, 1>(simd, data, tile_len, column, packed, rows);
+                                for (row, [total]) in rows.into_iter().zip(totals) {
+                                    sums[row * columns + column] += total;
+                                }
+                            })*
+                            _ => {}
+                        }
+                    };
+                }
+                by_size!(1 2 3 4 5 6);
+            }
+        }
+    }
+}
+
+/// All products of a span.
+struct AllDots<'a> {
+    span: Span<'a>,
+    n: usize,
+}
+
+impl pulp::WithSimd for AllDots<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (Span { sums, data, tile_len, packed, columns }, n) = (self.span, self.n);
         let (most, most_columns) = if S::REGISTER_COUNT >= 32 { (6, 4) } else { (3, 3) };
         let parts = n.div_ceil(most);
         for column in (0..columns).step_by(most_columns) {
             let wide = most_columns.min(columns - column);
             for part in 0..parts {
                 let (first, end) = (n * part / parts, n * (part + 1) / parts);
-                let (packed, sums) = (&packed[first * SPAN..end * SPAN], &mut sums[first * columns + column..]);
                 macro_rules! by_size {
                     ($($n:literal: $($m:literal)*;)*) => {
                         match (end - first, wide) {
-                            $($(($n, $m) => dots_block::<S, $n, $m>(simd, sums, columns, data, tile_len, column, packed),)*)*
+                            $($(($n, $m) => {
+                                let rows: [usize; $n] = std::array::from_fn(|i| first + i);
+                                let totals = span_dots::<S, $n, $m>(simd, data, tile_len, column, packed, rows);
+                                for (row, totals) in rows.into_iter().zip(totals) {
+                                    for (sum, total) in sums[row * columns + column..].iter_mut().zip(totals) {
+                                        *sum += total;
+                                    }
+                                }
+                            })*)*
                             _ => {}
                         }
                     };
@@ -270,21 +326,20 @@ impl pulp::WithSimd for Dots<'_> {
     }
 }
 
-/// `N x M` inner products over one span.
+/// Inner products over one span: rows `rows` of `packed` with stored rows `column..column + M`.
 #[inline(always)]
-fn dots_block<S: Simd, const N: usize, const M: usize>(
+fn span_dots<S: Simd, const N: usize, const M: usize>(
     simd: S,
-    sums: &mut [f32],
-    stride: usize,
     data: &[f32],
     tile_len: usize,
     column: usize,
     packed: &[f32],
-) {
+    rows: [usize; N],
+) -> [[f32; M]; N] {
     let mut totals = [[simd.splat_f32s(0.0); M]; N];
     for (tile, data) in data.chunks(tile_len).enumerate() {
         let x: [&[S::f32s]; M] = std::array::from_fn(|k| S::as_simd_f32s(&data[(column + k) * TILE..][..TILE]).0);
-        let y: [&[S::f32s]; N] = std::array::from_fn(|i| S::as_simd_f32s(&packed[i * SPAN + tile * TILE..][..TILE]).0);
+        let y: [&[S::f32s]; N] = rows.map(|row| S::as_simd_f32s(&packed[row * SPAN + tile * TILE..][..TILE]).0);
         for v in 0..TILE / S::F32_LANES {
             let x: [S::f32s; M] = std::array::from_fn(|k| x[k][v]);
             for i in 0..N {
@@ -294,11 +349,7 @@ fn dots_block<S: Simd, const N: usize, const M: usize>(
             }
         }
     }
-    for (i, totals) in totals.into_iter().enumerate() {
-        for (k, total) in totals.into_iter().enumerate() {
-            sums[i * stride + k] += simd.reduce_sum_f32s(total);
-        }
-    }
+    totals.map(|totals| totals.map(|total| simd.reduce_sum_f32s(total)))
 }
 
 #[cfg(test)]
@@ -335,10 +386,11 @@ mod tests {
             }
             let mut others = TiledRows::zeros(n + 2, width);
             others.put(1, &other);
-            let dots = tiled.dots(rows, &others, 1..n + 1);
-            assert_eq!(dots.len(), n * rows);
-            for i in 0..n {
-                for r in 0..rows {
+            for sparse in [false, true] {
+                let wanted = |i: usize, r: usize| !sparse || (i * 7 + r) % 4 == 0;
+                let dots = tiled.dots(rows, &others, 1..n + 1, wanted);
+                assert_eq!(dots.len(), n * rows);
+                for (i, r) in (0..n).flat_map(|i| (0..rows).map(move |r| (i, r))).filter(|&(i, r)| wanted(i, r)) {
                     let expected: f64 = (0..width).map(|j| f64::from(stored[r * width + j]) * f64::from(other[i * width + j])).sum();
                     assert!((f64::from(dots[i * rows + r]) - expected).abs() < 1e-3, "dots {n} {rows} {width}: {i} {r}");
                 }

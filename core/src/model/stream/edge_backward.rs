@@ -26,9 +26,16 @@ struct WriterGradients {
 impl EdgeMasked<'_> {
     /// Gradient of the masks, `[edges]` in edge order, from the gradient at the final read, `[tokens, d_model]`.
     ///
-    /// `differences` stand in for this forward's own in the masks' gradient (integrated gradients want the clean run's). Needs a forward with `keep`. The gradient of an edge's own
+    /// `wanted`, one an edge, says which gradients matter; the others may be anything (with many gates at rest, few matter). `differences` stand in for this forward's own in the masks' gradient (integrated gradients want the clean run's). Needs a forward with `keep`. The gradient of an edge's own
     /// mask is this times its writer's node mask, and a node mask's is the sum over its edges of mask times this.
-    pub fn backward(&mut self, model: &Transformer, batch: &Batch, d_final: Tensor<2>, differences: Option<&Differences>) -> Tensor<1> {
+    pub fn backward(
+        &mut self,
+        model: &Transformer,
+        batch: &Batch,
+        d_final: Tensor<2>,
+        wanted: Option<&[bool]>,
+        differences: Option<&Differences>,
+    ) -> Tensor<1> {
         let graph = self.graph;
         let context = AttentionContext::new(&model.config, batch, &self.device());
         let mut kept = self.kept.take().unwrap_or_default();
@@ -49,7 +56,12 @@ impl EdgeMasked<'_> {
             }
             let block = block_readers(graph, &layers);
             let columns = graph.first_writer_of_layer(layers.end);
-            let d_masks = differences.map_or(&self.store, |d| &d.0).dots(columns, &self.store, block.start + shift..block.end + shift);
+            let wanted = |row: usize, writer: usize| {
+                let edges = graph.edges_of_reader(block.start + row);
+                writer < edges.len() && wanted.is_none_or(|wanted| wanted[edges.start + writer])
+            };
+            let differences = differences.map_or(&self.store, |d| &d.0);
+            let d_masks = differences.dots(columns, &self.store, block.start + shift..block.end + shift, wanted);
             if layers.end == n_layers {
                 pieces.push(d_masks.clone().slice([block.len() - 1..block.len(), 0..columns]).reshape([columns]));
             }

@@ -108,12 +108,12 @@ impl Store {
         }
     }
 
-    /// Inner products of rows `theirs` of `other` with the first `columns` rows, `[theirs, columns]`.
-    pub fn dots(&self, columns: usize, other: &Self, theirs: Range<usize>) -> Tensor<2> {
+    /// Inner products of rows `theirs` of `other` with the first `columns` rows, `[theirs, columns]`. Those that are not `wanted` may be anything.
+    pub fn dots(&self, columns: usize, other: &Self, theirs: Range<usize>, wanted: impl Fn(usize, usize) -> bool) -> Tensor<2> {
         match (self, other) {
             (Self::Host { rows, device, .. }, Self::Host { rows: other, .. }) => {
                 let n = theirs.len();
-                cpu::tensor(rows.dots(columns, other, theirs), [n, columns], device)
+                cpu::tensor(rows.dots(columns, other, theirs, wanted), [n, columns], device)
             }
             (Self::Device(tensor), Self::Device(other)) => {
                 other.clone().narrow(0, theirs.start, theirs.len()).matmul(tensor.clone().narrow(0, 0, columns).transpose())

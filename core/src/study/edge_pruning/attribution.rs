@@ -102,7 +102,7 @@ fn batch_gradient(
             None => return Err(PruneError::NoAnswers),
         };
         let d_final = batch.rows.scatter(problem.outputs_pullback(reads, d_logits), batch.clean.n_tokens());
-        let gradient = stream.backward(model, &batch.clean, d_final, differences.as_ref());
+        let gradient = stream.backward(model, &batch.clean, d_final, None, differences.as_ref());
         stream.finish(workspace);
         sum = Some(match sum {
             Some(sum) => sum + gradient,

@@ -190,7 +190,7 @@ impl<'a> Problem<'a> {
         Ok(reads)
     }
 
-    /// Faithfulness loss of masked outputs, and the gradient of the effective masks (edge order).
+    /// Faithfulness loss of masked outputs, and the gradient of the effective masks (edge order); where an edge is not `wanted` it may be anything.
     ///
     /// # Errors
     /// [`PruneError::MaskCount`].
@@ -200,13 +200,14 @@ impl<'a> Problem<'a> {
         reference: Option<&Reference>,
         full_outputs: Tensor<2>,
         masks: &[f32],
+        wanted: &[bool],
         workspace: &mut Workspace,
     ) -> Result<(Tensor<1>, Tensor<1>), PruneError> {
         let mut stream = EdgeMasked::new(self.model, &self.graph, self.checked(masks)?, reference, &batch.clean, workspace, true);
         let reads = batch.rows.select(self.model.forward(&batch.clean, &mut stream));
         let LossAndGradient { loss, d_logits } = faithfulness(&self.scoring, &batch.rows, full_outputs, self.outputs(reads.clone()));
         let d_final = batch.rows.scatter(self.outputs_pullback(reads, d_logits), batch.clean.n_tokens());
-        let gradient = stream.backward(self.model, &batch.clean, d_final, None);
+        let gradient = stream.backward(self.model, &batch.clean, d_final, Some(wanted), None);
         stream.finish(workspace);
         Ok((loss, gradient))
     }

@@ -261,12 +261,14 @@ impl<'a, 'b> Trainer<'a, 'b> {
         let node = |e: usize| nodes.as_ref().map_or(1.0, |n| n[writer_of[e]].z);
         let masks: Vec<f32> = edges.iter().enumerate().map(|(e, d)| d.z * node(e)).collect();
 
+        // A gate at rest does not learn from its edge's gradient, and neither does its writer's gate unless the edge is open.
+        let wanted: Vec<bool> = edges.iter().map(|d| d.slope != 0.0 || (nodes.is_some() && d.z != 0.0)).collect();
         let examples: usize = parts.iter().map(|(batch, ..)| batch.indices.len()).sum();
         let (mut loss, mut gradient) = (0.0, vec![0.0_f32; masks.len()]);
         for (batch, reference, full) in parts {
             let share = batch.indices.len() as f32 / examples as f32;
             let (part, d_masks) =
-                self.problem.loss_and_mask_gradient(batch, reference.as_ref(), full.clone(), &masks, &mut self.workspace)?;
+                self.problem.loss_and_mask_gradient(batch, reference.as_ref(), full.clone(), &masks, &wanted, &mut self.workspace)?;
             loss += f64::from(read(part)?[0] * share);
             gradient.iter_mut().zip(read(d_masks)?).for_each(|(sum, d)| *sum += d * share);
         }
