@@ -6,6 +6,7 @@ pub mod formats;
 pub mod lab;
 pub mod model;
 pub mod report;
+pub mod settings;
 pub mod study;
 pub mod text;
 pub mod train;

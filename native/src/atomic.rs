@@ -168,12 +168,6 @@ impl Folder {
         &self.path
     }
 
-    /// What the folder holds.
-    #[must_use]
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
     /// Reads one file whole; the bytes returned are the bytes that were hashed.
     ///
     /// # Errors
@@ -211,16 +205,6 @@ impl Folder {
         }
         Ok(())
     }
-}
-
-/// Opens a folder and checks all of it.
-///
-/// # Errors
-/// As [`Folder::open`] and [`Folder::verify`].
-pub fn verify(path: &Path) -> Result<Manifest> {
-    let folder = Folder::open(path)?;
-    folder.verify()?;
-    Ok(folder.manifest)
 }
 
 /// Deletes the temporary files and folders that a killed process left in `folder`. Call it only under a lock on that folder.

@@ -159,15 +159,18 @@ pub struct PruneState {
     pub edges: Gates,
     /// One gate a writer, where the run has a node target.
     pub nodes: Option<Gates>,
+    /// The logged steps so far.
+    pub history: Vec<StepRecord>,
 }
 
 impl PruneState {
-    /// The start of a run. `warm_start` sets the edges' log alphas.
+    /// The start of a run.
     pub fn new(graph: &Graph, config: &PruneConfig) -> Self {
         Self {
             step: 0,
             edges: Gates::new(graph.n_edges(), config, "log-alpha/edges"),
             nodes: config.node_target.map(|_| Gates::new(graph.n_writers(), config, "log-alpha/nodes")),
+            history: vec![],
         }
     }
 
@@ -194,7 +197,7 @@ pub struct StepRecord {
     pub lr: f64,
 }
 
-/// Trains gates from `state` to the last step; `state` may come from a checkpoint. Returns the logged steps.
+/// Trains gates from `state` to the last step; `state` may come from a checkpoint. Returns all logged steps.
 ///
 /// # Errors
 /// [`PruneError::Config`], [`PruneError::NotFinite`] with the step, [`LabError::Stopped`] after saving when the lab asks to stop.
@@ -206,12 +209,11 @@ pub fn train(
     lab: &mut dyn Lab,
 ) -> Result<Vec<StepRecord>, PruneError> {
     let mut trainer = Trainer::new(problem, config)?;
-    let mut history = vec![];
     while state.step < config.steps {
         let record = trainer.step(state)?;
         if state.step % config.log_every.max(1) == 0 || state.step == config.steps {
             log(&record, phase, lab);
-            history.push(record);
+            state.history.push(record);
         }
         lab.progress(phase, state.step, config.steps);
         let stop = lab.stop_requested() && state.step < config.steps;
@@ -222,7 +224,7 @@ pub fn train(
             return Err(LabError::Stopped { step: state.step }.into());
         }
     }
-    Ok(history)
+    Ok(state.history.clone())
 }
 
 /// Takes training steps one at a time; holds what lives from step to step but need not be saved.
