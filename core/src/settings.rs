@@ -68,7 +68,8 @@ fn lay(base: &mut Value, overlay: Value, path: &str) -> Result<(), SettingsError
             if let Some(expected) = mismatch(place, &value) {
                 return Err(SettingsError::Kind { key: shorten(path), found: shorten(&value.to_string()), expected });
             }
-            *place = value;
+            // A whole number where fractions are allowed stays such a place for the next overlay.
+            *place = if place.is_f64() { value.as_f64().map_or(value, Value::from) } else { value };
             Ok(())
         }
     }
@@ -124,7 +125,7 @@ mod tests {
             lay_one(&mut config, one).unwrap();
         }
         let expected = json!({"seed": 0, "programs": false, "sizes": [0.1, 0.2], "name": "y",
-            "prune": {"steps": 7, "lr_lambda": 2, "node_target": 0.5, "adamw": {"eps": 1e-6}}});
+            "prune": {"steps": 7, "lr_lambda": 2.0, "node_target": 0.5, "adamw": {"eps": 1e-6}}});
         assert_eq!(config, expected);
     }
 

@@ -127,8 +127,11 @@ fn convert(name: &str, out: &Path, context: Context) -> Result<()> {
     let source = open::model_path(name)?;
     let opened = open::model(name, &device)?;
     let saved = save::to_hugging_face(&opened.model)?;
-    let tokenizer =
-        if source.is_dir() { atomic::read_bounded(&source.join("tokenizer.json"), open::TEXT_LIMIT)? } else { opened.tokenizer.to_json()?.into_bytes() };
+    let tokenizer = if source.is_dir() {
+        atomic::read_bounded(&source.join("tokenizer.json"), open::TEXT_LIMIT)?
+    } else {
+        opened.tokenizer.to_json()?.into_bytes()
+    };
     Tokenizer::from_json(&tokenizer).context("the tokenizer cannot be read back")?;
     let logits = reloaded_alike(&opened.model, &saved, &device)?;
     for (file, bytes) in [("config.json", saved.config.as_bytes()), ("model.safetensors", &saved.weights), ("tokenizer.json", &tokenizer)] {
@@ -136,7 +139,9 @@ fn convert(name: &str, out: &Path, context: Context) -> Result<()> {
     }
     writer.publish()?;
     if context.json {
-        print_json(&json!({"schema": "vitrine.convert/1", "out": out, "sha256": atomic::sha256_hex(&saved.weights), "identical_logits": logits}))
+        print_json(
+            &json!({"schema": "vitrine.convert/1", "out": out, "sha256": atomic::sha256_hex(&saved.weights), "identical_logits": logits}),
+        )
     } else {
         println!("{}: read back, {logits} of {logits} logits identical", out.display());
         Ok(())

@@ -93,8 +93,8 @@ pub struct EdgePruning {
     #[arg(long, default_value = "runs")]
     out: PathBuf,
     /// Go on with the stopped run of the same settings, or with the run in FOLDER.
-    #[arg(long, value_name = "FOLDER", num_args = 0..=1, default_missing_value = "")]
-    resume: Option<PathBuf>,
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1)]
+    resume: Option<Option<PathBuf>>,
 }
 
 /// What a run is made of, and where.
@@ -109,7 +109,7 @@ struct Plan {
 impl EdgePruning {
     fn plan(&self) -> Result<Plan> {
         match &self.resume {
-            Some(folder) if !folder.as_os_str().is_empty() => self.plan_of(folder),
+            Some(Some(folder)) => self.plan_of(folder),
             resume => Ok(Plan {
                 config: self.settings()?,
                 model: self.model.clone(),

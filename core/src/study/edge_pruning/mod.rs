@@ -29,3 +29,6 @@ pub mod rounds;
 pub mod run;
 pub mod tasks;
 pub mod warm_start;
+
+#[cfg(test)]
+mod mean_tests;
