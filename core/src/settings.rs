@@ -53,13 +53,12 @@ fn lay(base: &mut Value, overlay: Value, path: &str) -> Result<(), SettingsError
         (Value::Object(base), Value::Object(overlay)) => {
             for (name, value) in overlay {
                 let key = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                match base.get_mut(&name) {
-                    Some(place) => lay(place, value, &key)?,
-                    None => {
-                        let nearest = base.keys().min_by_key(|known| distance(known, &name)).map(String::as_str).unwrap_or_default();
-                        let nearest = if path.is_empty() { nearest.to_owned() } else { format!("{path}.{nearest}") };
-                        return Err(SettingsError::Unknown { key: shorten(&key), nearest });
-                    }
+                if let Some(place) = base.get_mut(&name) {
+                    lay(place, value, &key)?;
+                } else {
+                    let nearest = base.keys().min_by_key(|known| distance(known, &name)).map(String::as_str).unwrap_or_default();
+                    let nearest = if path.is_empty() { nearest.to_owned() } else { format!("{path}.{nearest}") };
+                    return Err(SettingsError::Unknown { key: shorten(&key), nearest });
                 }
             }
             Ok(())

@@ -42,7 +42,10 @@ impl Opened {
         match weights.as_slice() {
             [] => None,
             [(_, hash)] => Some((*hash).clone()),
-            several => Some(sha256_hex(several.iter().map(|(name, hash)| format!("{hash}  {name}\n")).collect::<String>().as_bytes())),
+            several => {
+                let lines: Vec<String> = several.iter().map(|(name, hash)| format!("{hash}  {name}")).collect();
+                Some(sha256_hex(lines.join("\n").as_bytes()))
+            }
         }
     }
 }

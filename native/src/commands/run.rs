@@ -94,6 +94,7 @@ pub struct EdgePruning {
     out: PathBuf,
     /// Go on with the stopped run of the same settings, or with the run in FOLDER.
     #[arg(long, value_name = "FOLDER", num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "how clap says: not given, given, given with a value")]
     resume: Option<Option<PathBuf>>,
 }
 

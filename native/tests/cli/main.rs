@@ -1,5 +1,7 @@
 //! The program as a whole: exit codes, one-line errors, published values, runs that are killed and go on.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests end with a panic and make their own files")]
+
 mod bad_input;
 mod circuits;
 mod resume;

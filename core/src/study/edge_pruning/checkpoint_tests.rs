@@ -12,6 +12,7 @@ use crate::{
         programs::Program,
         prune::train,
         rounds::{self, RoundsConfig},
+        run::{StudyConfig, run},
         tasks::{Encoded, Scoring, TargetKind, encode::NumericScoring},
     },
     train::rng::Stream,
@@ -160,6 +161,28 @@ fn train_rounds_that_go_on_end_with_the_same_circuit() {
     assert!(matches!(error, PruneError::Lab(LabError::BadCheckpoint { .. })), "{error}");
     let plain = save(&PruneState::new(&problem.graph, &config.prune), &config.prune).unwrap();
     assert!(rounds::Search::load(&problem, &config, &plain).is_err());
+}
+
+#[test]
+fn train_study_that_goes_on_keeps_its_trained_model_and_ends_with_the_same_circuits() {
+    let mut config = StudyConfig { programs: false, sizes: vec![0.2], train_examples: 24, test_examples: 8, ..StudyConfig::default() };
+    (config.language_model.steps, config.language_model.batch_size) = (12, 8);
+    (config.prune.steps, config.prune.sparsity_warm_up, config.prune.batch_size) = (30, 20, 8);
+    let mut whole = lab();
+    let findings = run(&config, &mut whole).unwrap();
+    assert_eq!(whole.artifacts.len(), 1);
+    // 5: while the model is trained, which begins anew; 20: while its circuit is pruned, with the model kept.
+    let mut broken = stopped_at(5);
+    for next in [Some(20), None] {
+        assert!(run(&config, &mut broken).is_err());
+        let checkpoints = std::mem::take(&mut broken.checkpoints);
+        assert_eq!(checkpoints.contains_key("the small transformer"), next.is_none());
+        broken = lab();
+        (broken.checkpoints, broken.stop_at) = (checkpoints, next);
+    }
+    assert_eq!(run(&config, &mut broken).unwrap(), findings);
+    assert_eq!(broken.artifacts, whole.artifacts);
+    assert!(broken.log.iter().all(|(phase, ..)| phase != "train the small transformer"), "the model is not trained again");
 }
 
 #[test]

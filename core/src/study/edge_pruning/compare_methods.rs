@@ -136,6 +136,7 @@ struct Attributed {
     seconds: f64,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn circuit_error(e: super::circuit::CircuitError) -> PruneError {
     PruneError::Config(e.to_string())
 }

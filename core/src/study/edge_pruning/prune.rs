@@ -211,13 +211,13 @@ pub fn train(
     let mut trainer = Trainer::new(problem, config)?;
     while state.step < config.steps {
         let record = trainer.step(state)?;
-        if state.step % config.log_every.max(1) == 0 || state.step == config.steps {
+        if state.step.is_multiple_of(config.log_every.max(1)) || state.step == config.steps {
             log(&record, phase, lab);
             state.history.push(record);
         }
         lab.progress(phase, state.step, config.steps);
         let stop = lab.stop_requested() && state.step < config.steps;
-        if stop || (config.checkpoint_every > 0 && state.step % config.checkpoint_every == 0) {
+        if stop || (config.checkpoint_every > 0 && state.step.is_multiple_of(config.checkpoint_every)) {
             lab.save_checkpoint(phase, state.step, checkpoint::save(state, config)?)?;
         }
         if stop {

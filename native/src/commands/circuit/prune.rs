@@ -50,7 +50,7 @@ pub struct Prune {
     /// So many runs with seeds from --seed on: circuits of their own, how often each edge is chosen, and the edges that most runs choose.
     #[arg(long, default_value_t = 1)]
     seeds: u64,
-    /// Any other setting of the training, such as lr_log_alpha=0.5.
+    /// Any other setting of the training, such as `lr_log_alpha=0.5`.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// A circuit file with scores: edges with larger ones begin more open.
