@@ -1,5 +1,4 @@
 //! The command line: arguments, files, devices, progress. Everything that deserves a test of its own is in core.
-#![forbid(unsafe_code)]
 
 mod atomic;
 mod commands;

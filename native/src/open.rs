@@ -14,13 +14,13 @@ use vitrine_core::{
         safetensors::SafeTensors,
         weights::{ShardIndex, Sharded},
     },
-    model::{Graph, Transformer, load},
+    model::{Graph, Transformer, TransformerConfig, load},
     study::edge_pruning::circuit::{Circuit, eap_ig, edge_list, native},
     text::tokenizer::Tokenizer,
 };
 
 use crate::{
-    atomic::{hash_file, read_bounded},
+    atomic::{hash_file, read_bounded, sha256_hex},
     registry::{self, FileSource},
 };
 
@@ -33,6 +33,49 @@ pub struct Opened {
     pub tokenizer: Tokenizer,
     /// SHA-256 of each file used, by file name.
     pub hashes: BTreeMap<String, String>,
+}
+
+impl Opened {
+    /// One SHA-256 for the weights: of their file, or of the list of their files' hashes where there are several.
+    pub fn weights_hash(&self) -> Option<String> {
+        let weights: Vec<(&String, &String)> = self.hashes.iter().filter(|(name, _)| !is_json(name)).collect();
+        match weights.as_slice() {
+            [] => None,
+            [(_, hash)] => Some((*hash).clone()),
+            several => {
+                let lines: Vec<String> = several.iter().map(|(name, hash)| format!("{hash}  {name}")).collect();
+                Some(sha256_hex(lines.join("\n").as_bytes()))
+            }
+        }
+    }
+}
+
+fn is_json(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "json")
+}
+
+/// The config of a model, without its weights.
+pub fn config(name: &str) -> Result<TransformerConfig> {
+    let path = model_path(name)?;
+    Ok(TransformerConfig::try_from(&if path.is_dir() {
+        ModelDescription::from_hf_config(&hf_file(&path, "config.json")?)?
+    } else {
+        ModelDescription::from_gguf(&gguf(&path)?).with_context(|| format!("in {}", path.display()))?
+    })?)
+}
+
+/// The tokenizer of a model, without its weights.
+pub fn tokenizer(name: &str) -> Result<Tokenizer> {
+    let path = model_path(name)?;
+    Ok(if path.is_dir() { Tokenizer::from_json(&hf_file(&path, "tokenizer.json")?)? } else { Tokenizer::from_gguf(&gguf(&path)?)? })
+}
+
+fn hf_file(folder: &Path, file: &str) -> Result<Vec<u8>> {
+    read_bounded(&folder.join(file), TEXT_LIMIT).with_context(|| format!("a Hugging Face folder needs {file}"))
+}
+
+fn gguf(path: &Path) -> Result<Gguf<FileSource>> {
+    Gguf::open(FileSource::open(path)?).with_context(|| format!("in {}", path.display()))
 }
 
 /// Where `name` lies: a path, or the name of a model in the registry.
@@ -56,9 +99,8 @@ pub fn model(name: &str, device: &Device) -> Result<Opened> {
         Ok(())
     };
     if path.is_dir() {
-        let text = |file: &str| read_bounded(&path.join(file), TEXT_LIMIT).with_context(|| format!("a Hugging Face folder needs {file}"));
-        let description = ModelDescription::from_hf_config(&text("config.json")?)?;
-        let tokenizer = Tokenizer::from_json(&text("tokenizer.json")?)?;
+        let description = ModelDescription::from_hf_config(&hf_file(&path, "config.json")?)?;
+        let tokenizer = Tokenizer::from_json(&hf_file(&path, "tokenizer.json")?)?;
         note(&path.join("config.json"))?;
         note(&path.join("tokenizer.json"))?;
         let index = path.join("model.safetensors.index.json");
@@ -79,9 +121,10 @@ pub fn model(name: &str, device: &Device) -> Result<Opened> {
         return Ok(Opened { model, tokenizer, hashes });
     }
     note(&path)?;
-    let gguf = Gguf::open(FileSource::open(&path)?).with_context(|| format!("in {}", path.display()))?;
-    let description = ModelDescription::from_gguf(&gguf)?;
-    let model = load::load(&description, &gguf, device)?;
+    let gguf = gguf(&path)?;
+    let place = || format!("in {}", path.display());
+    let description = ModelDescription::from_gguf(&gguf).with_context(place)?;
+    let model = load::load(&description, &gguf, device).with_context(place)?;
     Ok(Opened { model, tokenizer: Tokenizer::from_gguf(&gguf)?, hashes })
 }
 

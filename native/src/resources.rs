@@ -65,11 +65,11 @@ pub fn available_memory_bytes() -> Option<u64> {
 
 /// Processor time of all threads of this process so far, in seconds; ended threads count. `None` where the system does not say.
 #[must_use]
+#[cfg_attr(unix, expect(clippy::unnecessary_wraps, reason = "other systems do not say"))]
 pub fn cpu_seconds() -> Option<f64> {
     #[cfg(unix)]
     {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-        #[expect(clippy::cast_precision_loss, reason = "exact for the first 285 million years")]
         Some(time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9)
     }
     #[cfg(not(unix))]

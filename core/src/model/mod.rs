@@ -11,6 +11,7 @@ pub mod load;
 pub mod norm;
 pub mod params;
 pub mod product;
+pub mod save;
 pub mod stream;
 pub mod transformer;
 

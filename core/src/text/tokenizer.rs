@@ -92,6 +92,14 @@ impl Tokenizer {
         Ok(Self { inner, byte_level: true })
     }
 
+    /// The tokenizer as a `tokenizer.json`, which [`Tokenizer::from_json`] and other programs read.
+    ///
+    /// # Errors
+    /// [`FormatError::Invalid`] should the tokenizer not be writable as JSON, which none is known to cause.
+    pub fn to_json(&self) -> Result<String, FormatError> {
+        self.inner.to_string(false).map_err(|e| FormatError::invalid("tokenizer", e.to_string()))
+    }
+
     /// Token ids of `text`. Nothing is added (no begin, end or class token); the name of a special token
     /// written in the text becomes that token, as in the original tokenizers.
     ///

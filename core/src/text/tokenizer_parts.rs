@@ -91,6 +91,7 @@ impl Bpe {
 
 /// A token that is matched in the text before everything else.
 #[derive(Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the fields are those of the file format")]
 pub(super) struct Added {
     pub(super) id: u32,
     pub(super) content: String,

@@ -14,7 +14,7 @@ use super::{
     tasks::Scoring,
 };
 use crate::{
-    lab::Lab,
+    lab::{Lab, stop_point},
     model::stream::{EdgeMasked, Reference, Workspace},
 };
 
@@ -40,7 +40,8 @@ pub struct Attribution {
 /// Score of every edge, in edge order: the estimated rise of the loss when the edge is cut, mean over examples. Large magnitude means the edge matters.
 ///
 /// # Errors
-/// [`PruneError::NoAnswers`] where the metric needs answers that the examples do not name; device and batch errors.
+/// [`PruneError::NoAnswers`] where the metric needs answers that the examples do not name; device and batch errors;
+/// [`LabError::Stopped`](crate::lab::LabError::Stopped).
 pub fn score(problem: &Problem, run: Attribution, lab: &mut dyn Lab) -> Result<Vec<f32>, PruneError> {
     let n = problem.graph.n_edges();
     let mut total = vec![0.0_f64; n];
@@ -54,6 +55,9 @@ pub fn score(problem: &Problem, run: Attribution, lab: &mut dyn Lab) -> Result<V
             *t -= f64::from(*g) * indices.len() as f64;
         }
         lab.progress("attribution", done as u64 + 1, batches.len() as u64);
+        if done + 1 < batches.len() {
+            stop_point(lab, done as u64 + 1)?;
+        }
     }
     let examples = problem.examples.len() as f64;
     let scores: Vec<f32> = total.iter().map(|t| (t / examples) as f32).collect();

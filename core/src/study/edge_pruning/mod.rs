@@ -8,7 +8,9 @@
 //! | [`objective`] | losses and their gradients |
 //! | [`prune`], [`checkpoint`], [`rounds`] | the method; cutting in rounds |
 //! | [`attribution`], [`patching`] | baselines: EAP, EAP-IG, single edges, ACDC |
+//! | [`warm_start`] | gates from another method's scores |
 //! | [`evaluate`] | running circuits |
+//! | [`run`], [`presets`] | the study as one run, its settings by name |
 //!
 //! **Source.** Bhaskar, Wettig, Friedman, Chen, "Finding Transformer Circuits with Edge Pruning", NeurIPS 2024.
 
@@ -19,9 +21,14 @@ pub mod compare_methods;
 pub mod evaluate;
 pub mod objective;
 pub mod patching;
+pub mod presets;
 pub mod problem;
 pub mod programs;
 pub mod prune;
 pub mod rounds;
 pub mod run;
 pub mod tasks;
+pub mod warm_start;
+
+#[cfg(test)]
+mod mean_tests;

@@ -53,6 +53,8 @@ pub struct PruneConfig {
     pub lr_lambda: f64,
     /// Keeps the linear multiplier at 0.
     pub fix_linear_multiplier: bool,
+    /// With a warm start: so many times the wanted edges stay in the race, by their scores.
+    pub candidates: f64,
     pub init_mean: f64,
     pub init_std: f64,
     pub max_grad_norm: f64,
@@ -81,6 +83,7 @@ impl Default for PruneConfig {
             lr_log_alpha: 0.8,
             lr_lambda: 0.8,
             fix_linear_multiplier: false,
+            candidates: 5.0,
             init_mean: 10.0,
             init_std: 0.01,
             max_grad_norm: 1.0,
@@ -107,6 +110,7 @@ impl PruneConfig {
             ("lr_lambda", self.lr_lambda),
             ("loss_scale", self.loss_scale),
             ("max_grad_norm", self.max_grad_norm),
+            ("candidates", self.candidates),
         ] {
             if !(value.is_finite() && value >= 0.0) {
                 return bad(format!("{name} is {value}; it must be a finite number, 0 or more"));
@@ -164,15 +168,18 @@ pub struct PruneState {
     pub edges: Gates,
     /// One gate a writer, where the run has a node target.
     pub nodes: Option<Gates>,
+    /// The logged steps so far.
+    pub history: Vec<StepRecord>,
 }
 
 impl PruneState {
-    /// The start of a run. `warm_start` sets the edges' log alphas.
+    /// The start of a run.
     pub fn new(graph: &Graph, config: &PruneConfig) -> Self {
         Self {
             step: 0,
             edges: Gates::new(graph.n_edges(), config, "log-alpha/edges"),
             nodes: config.node_target.map(|_| Gates::new(graph.n_writers(), config, "log-alpha/nodes")),
+            history: vec![],
         }
     }
 
@@ -199,7 +206,7 @@ pub struct StepRecord {
     pub lr: f64,
 }
 
-/// Trains gates from `state` to the last step; `state` may come from a checkpoint. Returns the logged steps.
+/// Trains gates from `state` to the last step; `state` may come from a checkpoint. Returns all logged steps.
 ///
 /// # Errors
 /// [`PruneError::Config`], [`PruneError::NotFinite`] with the step, [`LabError::Stopped`] after saving when the lab asks to stop.
@@ -211,23 +218,22 @@ pub fn train(
     lab: &mut dyn Lab,
 ) -> Result<Vec<StepRecord>, PruneError> {
     let mut trainer = Trainer::new(problem, config)?;
-    let mut history = vec![];
     while state.step < config.steps {
         let record = trainer.step(state)?;
-        if state.step % config.log_every.max(1) == 0 || state.step == config.steps {
+        if state.step.is_multiple_of(config.log_every.max(1)) || state.step == config.steps {
             log(&record, phase, lab);
-            history.push(record);
+            state.history.push(record);
         }
         lab.progress(phase, state.step, config.steps);
         let stop = lab.stop_requested() && state.step < config.steps;
-        if stop || (config.checkpoint_every > 0 && state.step % config.checkpoint_every == 0) {
+        if stop || (config.checkpoint_every > 0 && state.step.is_multiple_of(config.checkpoint_every)) {
             lab.save_checkpoint(phase, state.step, checkpoint::save(state, config)?)?;
         }
         if stop {
             return Err(LabError::Stopped { step: state.step }.into());
         }
     }
-    Ok(history)
+    Ok(state.history.clone())
 }
 
 /// Takes training steps one at a time; holds what lives from step to step but need not be saved.

@@ -5,16 +5,17 @@
 //!
 //! **Method.** A round is one run of [`prune`](super::prune) on the edges still there, from fresh log alphas. At each of `snapshots` evenly spaced steps the edges are ranked by log alpha, and bisection
 //! finds a small number of largest ones whose circuit is right; dead ends are dropped. The smallest right circuit of the round is what the next one starts from. The search ends after `patience` rounds
-//! that cut nothing, or `max_rounds`.
+//! that cut nothing, or `max_rounds`. A checkpoint holds the circuit so far and the state of the round under way, so a search that goes on ends with the same circuit.
 //!
 //! **Source.** Own addition; rewinding after each cut is Frankle and Carbin 2019.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
+    checkpoint,
     circuit::{Circuit, cleanup::clean_up},
     problem::{Problem, PruneError},
-    prune::{PruneConfig, PruneState, Trainer},
+    prune::{PruneConfig, PruneState, StepRecord, Trainer},
 };
 use crate::{
     lab::{Lab, LabError},
@@ -66,46 +67,191 @@ pub struct Round {
     pub step: u64,
 }
 
-/// Searches for the smallest circuit that `right` accepts. `None` where even the whole graph is not right.
+/// Tells right circuits from others.
+pub type Judge<'a> = dyn FnMut(&[bool]) -> Result<bool, PruneError> + 'a;
+
+/// Searches for the smallest circuit that `right` accepts. `None` where even the whole graph is not right. Saves under `phase` after every round and when it is stopped, and
+/// goes on from there.
 ///
 /// # Errors
-/// [`PruneError::Config`], [`PruneError::NotFinite`]; [`LabError::Stopped`]; errors of `right`.
+/// [`PruneError::Config`], [`PruneError::NotFinite`]; [`LabError::Stopped`] after saving; [`LabError::BadCheckpoint`]; errors of `right`.
 pub fn search(
     problem: &Problem,
     config: &RoundsConfig,
-    right: &mut dyn FnMut(&[bool]) -> Result<bool, PruneError>,
+    right: &mut Judge<'_>,
+    phase: &str,
     lab: &mut dyn Lab,
 ) -> Result<Option<(Vec<bool>, Vec<Round>)>, PruneError> {
-    let mut best = vec![true; problem.graph.n_edges()];
-    if !right(&best)? {
-        return Ok(None);
+    let mut search = match lab.resume(phase) {
+        Some(bytes) => Search::load(problem, config, &bytes)?,
+        None => match Search::new(problem, config, right)? {
+            Some(search) => search,
+            None => return Ok(None),
+        },
+    };
+    while let Some(step) = search.step(right)? {
+        if step.looked {
+            lab.progress(phase, step.done, config.max_rounds * config.prune.steps);
+        }
+        let stop = lab.stop_requested();
+        if stop || search.running.is_none() {
+            lab.save_checkpoint(phase, step.done, search.save()?)?;
+        }
+        if stop {
+            return Err(LabError::Stopped { step: step.done }.into());
+        }
     }
-    let mut rounds: Vec<Round> = vec![];
-    let every = (config.prune.steps / config.snapshots.max(1)).max(1);
-    let mut idle = 0;
-    while idle < config.patience && (rounds.len() as u64) < config.max_rounds && best.contains(&true) {
-        let round = rounds.len() as u64;
-        let run = PruneConfig { seed: config.prune.seed.wrapping_add(round << 32), ..config.prune.clone() };
-        let mut state = PruneState::new(&problem.graph, &run);
-        state.edges.cut_for_good(&best);
-        let mut trainer = Trainer::new(problem, &run)?;
-        let mut step = 0;
-        while state.step < run.steps {
-            trainer.step(&mut state)?;
-            if state.step.is_multiple_of(every) || state.step == run.steps {
-                if let Some(smaller) = smallest_right(&problem.graph, problem.ablation, &state.edges.log_alpha, count(&best), right)? {
-                    (best, step) = (smaller, state.step);
-                }
-                lab.progress("rounds", round * run.steps + state.step, config.max_rounds * run.steps);
-                if lab.stop_requested() {
-                    return Err(LabError::Stopped { step: round * run.steps + state.step }.into());
-                }
+    Ok(Some((search.best, search.rounds)))
+}
+
+/// A search that is taken step by step: for a page, which must breathe between steps.
+#[derive(Debug)]
+pub struct Search<'a, 'b> {
+    problem: &'a Problem<'b>,
+    config: RoundsConfig,
+    best: Vec<bool>,
+    rounds: Vec<Round>,
+    idle: u64,
+    running: Option<Running<'a, 'b>>,
+}
+
+/// The round under way.
+#[derive(Debug)]
+struct Running<'a, 'b> {
+    trainer: Trainer<'a, 'b>,
+    state: PruneState,
+    /// Step of the last snapshot that cut something; 0 before.
+    cut_at: u64,
+}
+
+/// What a checkpoint holds beside the gates of the round under way.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Note {
+    config: RoundsConfig,
+    /// Edge ids of the smallest right circuit so far.
+    best: Vec<usize>,
+    rounds: Vec<Round>,
+    cut_at: u64,
+}
+
+/// What one step of a search did.
+#[derive(Debug, Clone, Copy)]
+pub struct SearchStep {
+    /// Steps of all rounds so far.
+    pub done: u64,
+    /// What the step measured.
+    pub record: StepRecord,
+    /// Whether a smaller right circuit was looked for after it.
+    pub looked: bool,
+}
+
+impl<'a, 'b> Search<'a, 'b> {
+    /// A search at its start. `None` where even the whole graph is not right.
+    ///
+    /// # Errors
+    /// Errors of `right`.
+    pub fn new(problem: &'a Problem<'b>, config: &RoundsConfig, right: &mut Judge<'_>) -> Result<Option<Self>, PruneError> {
+        let best = vec![true; problem.graph.n_edges()];
+        let start = Self { problem, config: config.clone(), best, rounds: vec![], idle: 0, running: None };
+        Ok(if right(&start.best)? { Some(start) } else { None })
+    }
+
+    /// The smallest right circuit so far.
+    pub fn best(&self) -> &[bool] {
+        &self.best
+    }
+
+    /// The rounds that are over.
+    pub fn rounds(&self) -> &[Round] {
+        &self.rounds
+    }
+
+    /// Log alphas of the round under way; none between rounds.
+    pub fn log_alpha(&self) -> Option<&[f32]> {
+        self.running.as_ref().map(|running| running.state.edges.log_alpha.as_slice())
+    }
+
+    /// Takes one training step, and where a snapshot is due looks for a smaller right circuit. `None` when the search is over.
+    ///
+    /// # Errors
+    /// [`PruneError::Config`], [`PruneError::NotFinite`]; errors of `right`.
+    pub fn step(&mut self, right: &mut Judge<'_>) -> Result<Option<SearchStep>, PruneError> {
+        let round = self.rounds.len() as u64;
+        if self.running.is_none() {
+            if self.idle >= self.config.patience || round >= self.config.max_rounds || !self.best.contains(&true) {
+                return Ok(None);
+            }
+            let (run, state) = self.fresh();
+            self.running = Some(Running { trainer: Trainer::new(self.problem, &run)?, state, cut_at: 0 });
+        }
+        let Some(running) = &mut self.running else { return Ok(None) };
+        let steps = self.config.prune.steps;
+        let record = running.trainer.step(&mut running.state)?;
+        let at = running.state.step;
+        let looked = at.is_multiple_of((steps / self.config.snapshots.max(1)).max(1)) || at >= steps;
+        if looked {
+            let (graph, values) = (&self.problem.graph, &running.state.edges.log_alpha);
+            if let Some(smaller) = smallest_right(graph, self.problem.ablation, values, count(&self.best), right)? {
+                (self.best, running.cut_at) = (smaller, at);
             }
         }
-        idle = if step == 0 { idle + 1 } else { 0 };
-        rounds.push(Round { edges: count(&best), step });
+        if at >= steps {
+            let step = running.cut_at;
+            self.idle = if step == 0 { self.idle + 1 } else { 0 };
+            self.rounds.push(Round { edges: count(&self.best), step });
+            self.running = None;
+        }
+        Ok(Some(SearchStep { done: round * steps + at, record, looked }))
     }
-    Ok(Some((best, rounds)))
+
+    /// Settings and state that the next round begins with.
+    fn fresh(&self) -> (PruneConfig, PruneState) {
+        let round = self.rounds.len() as u64;
+        let run = PruneConfig { seed: self.config.prune.seed.wrapping_add(round << 32), ..self.config.prune.clone() };
+        let mut state = PruneState::new(&self.problem.graph, &run);
+        state.edges.cut_for_good(&self.best);
+        (run, state)
+    }
+
+    /// The search as bytes.
+    ///
+    /// # Errors
+    /// [`LabError::Store`].
+    pub fn save(&self) -> Result<Vec<u8>, PruneError> {
+        let best = self.best.iter().enumerate().filter_map(|(edge, kept)| kept.then_some(edge)).collect();
+        let cut_at = self.running.as_ref().map_or(0, |running| running.cut_at);
+        let note = Note { config: self.config.clone(), best, rounds: self.rounds.clone(), cut_at };
+        let failed = |e: serde_json::Error| LabError::Store { what: "the rounds".into(), reason: e.to_string() };
+        let note = serde_json::to_string(&note).map_err(failed)?;
+        let (run, fresh) = self.fresh();
+        checkpoint::save_with(self.running.as_ref().map_or(&fresh, |running| &running.state), &run, Some(&note))
+    }
+
+    /// A search that goes on where [`Search::save`] left it.
+    ///
+    /// # Errors
+    /// [`LabError::BadCheckpoint`] for damaged bytes, another graph or other settings.
+    pub fn load(problem: &'a Problem<'b>, config: &RoundsConfig, bytes: &[u8]) -> Result<Self, PruneError> {
+        let bad = |reason: String| LabError::BadCheckpoint { what: "of the rounds".into(), reason };
+        let saved = checkpoint::read(bytes, &problem.graph)?;
+        let note: Note = serde_json::from_str(&saved.note.unwrap_or_default()).map_err(|e| bad(e.to_string()))?;
+        if note.config != *config {
+            return Err(bad("it was made with other settings".into()).into());
+        }
+        let mut best = vec![false; problem.graph.n_edges()];
+        for edge in note.best {
+            *best.get_mut(edge).ok_or_else(|| bad(format!("there is no edge {edge}")))? = true;
+        }
+        let idle = note.rounds.iter().rev().take_while(|round| round.step == 0).count() as u64;
+        let mut search = Self { problem, config: config.clone(), best, rounds: note.rounds, idle, running: None };
+        // A round that has begun goes on; at its very start it begins by itself, if there is to be one.
+        if saved.state.step > 0 {
+            let (run, _) = search.fresh();
+            search.running = Some(Running { trainer: Trainer::new(problem, &run)?, state: saved.state, cut_at: note.cut_at });
+        }
+        Ok(search)
+    }
 }
 
 /// A right circuit of fewer than `below` edges among those of the largest values, if bisection finds one.
