@@ -15,8 +15,10 @@ use super::for_each_task;
 const DEPTH: usize = 384;
 /// An A of at most so many numbers is packed whole.
 const PACKED_ONCE: usize = 1 << 20;
-/// About this many columns of B are packed at once.
-const COLUMNS: usize = 512;
+/// About so many columns of B are packed at once.
+const COLUMNS: usize = 480;
+/// About so many rows of A are packed at once.
+const ROWS: usize = 192;
 
 /// A matrix in memory: element (i, j) lies at `i * strides[0] + j * strides[1]`.
 #[derive(Debug, Clone, Copy)]
@@ -160,20 +162,15 @@ fn blocks<S: pulp::Simd, const HEIGHT: usize, const VECTORS: usize, const WIDTH:
     let (m, n) = (rows.len(), rows[0].len());
     let depth = k.div_ceil(k.div_ceil(DEPTH).max(1));
     let columns = (COLUMNS / WIDTH * WIDTH).min(n.next_multiple_of(WIDTH));
-    let [mut b_packed, mut a_packed] = PACKED.take();
-    grow(&mut b_packed, columns * depth);
-    // A small A is packed once for all columns, a large one panel by panel when it is wanted.
+    // A row of A is read where it lies; columns of A are packed: all at once where that is little, else some at a time.
+    let direct = a.strides[1] == 1;
     let once = n > columns && m * k <= PACKED_ONCE;
     let padded = m.next_multiple_of(HEIGHT);
-    grow(&mut a_packed, if once { padded * k } else { HEIGHT * depth });
-    if once {
-        for at in (0..k).step_by(depth) {
-            let depth = depth.min(k - at);
-            for (panel, to) in a_packed[padded * at..][..padded * depth].chunks_exact_mut(HEIGHT * depth).enumerate() {
-                let i = panel * HEIGHT;
-                pack::<HEIGHT>(to.as_chunks_mut().0, a.from(i, at), HEIGHT.min(m - i));
-            }
-        }
+    let block = if once || direct { padded } else { (ROWS / HEIGHT * HEIGHT).min(padded) };
+    let [mut b_packed, mut a_packed] = PACKED.take();
+    grow(&mut b_packed, columns * depth);
+    if !direct {
+        grow(&mut a_packed, block * if once { k } else { depth });
     }
     for column in (0..n).step_by(columns) {
         let here = columns.min(n - column);
@@ -182,36 +179,61 @@ fn blocks<S: pulp::Simd, const HEIGHT: usize, const VECTORS: usize, const WIDTH:
         }
         for at in (0..k).step_by(depth.max(1)) {
             let depth = depth.min(k - at);
-            let b_packed = &mut b_packed[..here.div_ceil(WIDTH) * WIDTH * depth];
-            for (panel, to) in b_packed.chunks_exact_mut(WIDTH * depth).enumerate() {
-                let from = column + panel * WIDTH;
-                pack::<WIDTH>(to.as_chunks_mut().0, b.transposed().from(from, at), WIDTH.min(n - from));
-            }
-            let start = if at == 0 { start } else { Start::Keep };
-            for i in (0..m).step_by(HEIGHT) {
-                let height = HEIGHT.min(m - i);
-                let from = if once { padded * at + i * depth } else { 0 };
-                let a_panel = a_packed[from..][..HEIGHT * depth].as_chunks_mut::<HEIGHT>().0;
-                if !once {
-                    pack::<HEIGHT>(a_panel, a.from(i, at), height);
+            let b_packed = &mut b_packed[..here.next_multiple_of(WIDTH) * depth];
+            pack::<WIDTH>(b_packed, b.transposed().from(column, at), here, depth);
+            let strip = Strip { b: b_packed, depth, columns: column..column + here, start: if at == 0 { start } else { Start::Keep } };
+            if direct {
+                for (i, rows) in rows.chunks_mut(HEIGHT).enumerate() {
+                    let a: [&[f32]; HEIGHT] = std::array::from_fn(|r| &a.from(i * HEIGHT + r.min(rows.len() - 1), at).data[..depth]);
+                    strip.tiles::<S, HEIGHT, VECTORS, WIDTH>(simd, rows, |b| tile_of_rows::<S, HEIGHT, VECTORS>(simd, a, b));
                 }
-                for (panel, b_panel) in b_packed.chunks_exact(WIDTH * depth).enumerate() {
-                    let j = column + panel * WIDTH;
-                    let tile = tile::<S, HEIGHT, VECTORS>(simd, a_panel, S::as_simd_f32s(b_panel).0.as_chunks().0);
-                    let width = WIDTH.min(n - j);
-                    for (row, sums) in rows[i..i + height].iter_mut().zip(tile) {
-                        let out = &mut row[j..j + width];
-                        if width == WIDTH {
-                            write_whole(simd, out, sums, start.from(j));
-                        } else {
-                            write_part::<S, VECTORS, WIDTH>(out, sums, start.from(j));
-                        }
-                    }
+                continue;
+            }
+            for first in (0..m).step_by(block) {
+                let height = block.min(m - first);
+                let a_packed = &mut a_packed[if once { padded * at } else { 0 }..][..height.next_multiple_of(HEIGHT) * depth];
+                if !once || column == 0 {
+                    pack::<HEIGHT>(a_packed, a.from(first, at), height, depth);
+                }
+                for (a, rows) in a_packed.chunks_exact(HEIGHT * depth).zip(rows[first..first + height].chunks_mut(HEIGHT)) {
+                    strip.tiles::<S, HEIGHT, VECTORS, WIDTH>(simd, rows, |b| tile::<S, HEIGHT, VECTORS>(simd, a.as_chunks().0, b));
                 }
             }
         }
     }
     PACKED.set([b_packed, a_packed]);
+}
+
+/// A packed block of B and where its products go.
+struct Strip<'a> {
+    b: &'a [f32],
+    depth: usize,
+    columns: std::ops::Range<usize>,
+    start: Start<'a>,
+}
+
+impl Strip<'_> {
+    /// The tiles of up to `HEIGHT` rows; `tile` multiplies them with a panel of B.
+    #[inline(always)]
+    fn tiles<S: pulp::Simd, const HEIGHT: usize, const VECTORS: usize, const WIDTH: usize>(
+        &self,
+        simd: S,
+        rows: &mut [&mut [f32]],
+        tile: impl Fn(&[[S::f32s; VECTORS]]) -> [[S::f32s; VECTORS]; HEIGHT],
+    ) {
+        for (j, panel) in self.columns.clone().step_by(WIDTH).zip(self.b.chunks_exact(WIDTH * self.depth)) {
+            let tile = tile(S::as_simd_f32s(panel).0.as_chunks().0);
+            let width = WIDTH.min(self.columns.end - j);
+            for (row, sums) in rows.iter_mut().zip(tile) {
+                let out = &mut row[j..j + width];
+                if width == WIDTH {
+                    write_whole(simd, out, sums, self.start.from(j));
+                } else {
+                    write_part::<S, VECTORS, WIDTH>(out, sums, self.start.from(j));
+                }
+            }
+        }
+    }
 }
 
 fn grow(buffer: &mut Vec<f32>, len: usize) {
@@ -231,6 +253,26 @@ fn tile<S: pulp::Simd, const HEIGHT: usize, const VECTORS: usize>(
     for (a, b) in a.iter().zip(b) {
         for i in 0..HEIGHT {
             let x = simd.splat_f32s(a[i]);
+            for j in 0..VECTORS {
+                sums[i][j] = simd.mul_add_e_f32s(x, b[j], sums[i][j]);
+            }
+        }
+    }
+    sums
+}
+
+/// As [`tile`], for rows of A where they lie.
+#[inline(always)]
+fn tile_of_rows<S: pulp::Simd, const HEIGHT: usize, const VECTORS: usize>(
+    simd: S,
+    a: [&[f32]; HEIGHT],
+    b: &[[S::f32s; VECTORS]],
+) -> [[S::f32s; VECTORS]; HEIGHT] {
+    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; HEIGHT];
+    let a = a.map(|row| &row[..b.len()]);
+    for (k, b) in b.iter().enumerate() {
+        for i in 0..HEIGHT {
+            let x = simd.splat_f32s(a[i][k]);
             for j in 0..VECTORS {
                 sums[i][j] = simd.mul_add_e_f32s(x, b[j], sums[i][j]);
             }
@@ -269,29 +311,44 @@ fn begin(out: &mut [f32], start: Start<'_>) {
     }
 }
 
-/// Packs `rows <= WIDTH` rows of `from` side by side, one column of `from` after another; missing rows become zeros.
+/// Packs the first `rows` rows of `from`, `depth` long, as panels of `WIDTH` rows side by side: in a panel column after column. Missing rows become zeros.
 #[inline(always)]
-fn pack<const WIDTH: usize>(to: &mut [[f32; WIDTH]], from: View<'_>, rows: usize) {
-    let [row, column] = from.strides;
-    let depth = to.len();
-    if rows < WIDTH {
-        to.as_flattened_mut().fill(0.0);
+fn pack<const WIDTH: usize>(to: &mut [f32], from: View<'_>, rows: usize, depth: usize) {
+    let panel = WIDTH * depth;
+    if from.strides[0] != 1 {
+        for (i, to) in to.chunks_exact_mut(panel).enumerate() {
+            pack_panel::<WIDTH>(to.as_chunks_mut().0, from.from(i * WIDTH, 0), WIDTH.min(rows - i * WIDTH));
+        }
+        return;
     }
-    if row == 1 && rows == WIDTH {
-        for (k, to) in to.iter_mut().enumerate() {
-            if let Some(x) = from.data[k * column..].first_chunk() {
+    // Columns lie in one piece: read each from end to end, as memory likes it, and spread it over the panels.
+    for k in 0..depth {
+        let (whole, rest) = from.data[k * from.strides[1]..][..rows].as_chunks::<WIDTH>();
+        for (i, x) in whole.iter().enumerate() {
+            if let Some(to) = to[i * panel + k * WIDTH..].first_chunk_mut() {
                 *to = *x;
             }
         }
-    } else if row == 1 {
-        for (k, to) in to.iter_mut().enumerate() {
-            to[..rows].copy_from_slice(&from.data[k * column..][..rows]);
+        if !rest.is_empty() {
+            let to = &mut to[whole.len() * panel + k * WIDTH..][..WIDTH];
+            to[..rest.len()].copy_from_slice(rest);
+            to[rest.len()..].fill(0.0);
         }
-    } else if column == 1 {
+    }
+}
+
+/// One panel of [`pack`].
+#[inline(always)]
+fn pack_panel<const WIDTH: usize>(to: &mut [[f32; WIDTH]], from: View<'_>, rows: usize) {
+    let ([row, column], depth) = (from.strides, to.len());
+    if rows < WIDTH {
+        to.as_flattened_mut().fill(0.0);
+    }
+    if column == 1 {
         let whole = rows / 4 * 4;
         for i in (0..whole).step_by(4) {
             let x: [&[f32]; 4] = std::array::from_fn(|j| &from.data[(i + j) * row..][..depth]);
-            for (((((to, a), b), c), d), _) in to.iter_mut().zip(x[0]).zip(x[1]).zip(x[2]).zip(x[3]).zip(0..depth) {
+            for ((((to, a), b), c), d) in to.iter_mut().zip(x[0]).zip(x[1]).zip(x[2]).zip(x[3]) {
                 to[i..i + 4].copy_from_slice(&[*a, *b, *c, *d]);
             }
         }

