@@ -3,6 +3,7 @@
 
 pub mod findings;
 pub mod formats;
+pub mod golden;
 pub mod lab;
 pub mod model;
 pub mod report;

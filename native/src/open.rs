@@ -128,6 +128,18 @@ pub fn model(name: &str, device: &Device) -> Result<Opened> {
     Ok(Opened { model, tokenizer: Tokenizer::from_gguf(&gguf)?, hashes })
 }
 
+/// Opens a tokenizer alone: a `tokenizer.json`, or that of a model.
+pub fn tokenizer(name: &str) -> Result<Tokenizer> {
+    let path = model_path(name)?;
+    let json =
+        if path.is_dir() { Some(path.join("tokenizer.json")) } else { path.extension().is_some_and(|e| e == "json").then(|| path.clone()) };
+    match json {
+        Some(json) => Tokenizer::from_json(&read_bounded(&json, TEXT_LIMIT)?),
+        None => Gguf::open(FileSource::open(&path)?).and_then(|file| Tokenizer::from_gguf(&file)),
+    }
+    .with_context(|| format!("in {}", path.display()))
+}
+
 /// The device of the given name, checked to compute right numbers.
 pub fn device(name: &str) -> Result<(Device, String)> {
     let candidates = devices();

@@ -1,18 +1,28 @@
 //! Text to token ids and back, for the tokenizers of the models vitrine loads.
 //!
-//! The work is done by the `tokenizers` crate; what this module adds is how an untrusted description
-//! becomes one. The crate's own JSON loader panics on some malformed files, and a panic ends a page, so
-//! nothing is handed to it unchecked: the vocabulary, the merges and the steps around them are read into
-//! plain data, bounded and checked here, and only then assembled through the crate's constructors. Split
+//! The work is done by the `tokenizers` crate: natively by all of it, in a page by its models and
+//! normalisers (`tokenizer/direct.rs` says why). What this module adds is how an untrusted description
+//! becomes a tokenizer. The crate's own JSON loader panics on some malformed files, and a panic ends a
+//! page, so nothing is handed to it unchecked: the vocabulary, the merges and the steps around them are
+//! read into plain data (`plan.rs`), bounded and checked, and only then given to an engine. Split
 //! patterns are taken from a list of known ones, because an arbitrary pattern can run for ever.
 //!
 //! Sources: byte-level BPE as in GPT-2 (Radford et al. 2019, section 2.2); the names of the
 //! pre-tokenizers in GGUF files are llama.cpp's.
 
+#[cfg(any(target_family = "wasm", test))]
+mod classes;
+#[cfg(any(target_family = "wasm", test))]
+mod direct;
 #[path = "tokenizer_json.rs"]
 mod json;
 #[path = "tokenizer_parts.rs"]
 mod parts;
+mod plan;
+#[cfg(not(target_family = "wasm"))]
+mod reference;
+#[cfg(any(target_family = "wasm", test))]
+mod split;
 
 use std::fmt::Write as _;
 
@@ -21,7 +31,12 @@ use crate::formats::{
     gguf::{Array, Gguf, Value},
     source::ByteSource,
 };
+#[cfg(target_family = "wasm")]
+use direct::Engine;
 use parts::{Added, Bpe, PreSplit, byte_of};
+use plan::{Decoder, Plan};
+#[cfg(not(target_family = "wasm"))]
+use reference::Engine;
 
 /// Most tokens in a vocabulary, added ones included.
 pub const MAX_TOKENS: u64 = 1 << 21;
@@ -37,7 +52,7 @@ pub const MAX_TEXT: u64 = 16 << 20;
 /// A loaded tokenizer.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    engine: Engine,
     /// Whether the characters of tokens stand for bytes.
     byte_level: bool,
 }
@@ -50,7 +65,7 @@ impl Tokenizer {
     /// [`FormatError`] for a file that is too long, is not such a file, contradicts itself, or uses a
     /// part that is not supported.
     pub fn from_json(json: &[u8]) -> Result<Self, FormatError> {
-        json::load(json)
+        Self::assemble(json::load(json)?)
     }
 
     /// Builds the tokenizer in a GGUF's metadata: byte-level BPE with a known pre-tokenizer.
@@ -88,8 +103,12 @@ impl Tokenizer {
                 return Err(wrong("tokenizer.ggml.token_type", "an array of one i32 per token"));
             }
         };
-        let inner = parts::byte_level_bpe(bpe, pre, &added)?;
-        Ok(Self { inner, byte_level: true })
+        Self::assemble(parts::byte_level_bpe(bpe, pre, added)?)
+    }
+
+    fn assemble(plan: Plan) -> Result<Self, FormatError> {
+        let byte_level = matches!(plan.decoder, Decoder::ByteLevel);
+        Ok(Self { engine: Engine::new(plan)?, byte_level })
     }
 
     /// The tokenizer as a `tokenizer.json`, which [`Tokenizer::from_json`] and other programs read.
@@ -108,17 +127,15 @@ impl Tokenizer {
     /// cannot be split.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, FormatError> {
         FormatError::check_limit(|| "text length".into(), text.len() as u64, MAX_TEXT)?;
-        let encoding = self.inner.encode_fast(text, false).map_err(|e| FormatError::invalid("text", e.to_string()))?;
-        Ok(encoding.get_ids().to_vec())
+        self.engine.encode(text).map_err(|e| FormatError::invalid("text", e.to_string()))
     }
 
     /// Text of `ids`, special tokens included. An id outside the vocabulary, like a byte sequence that
     /// is not UTF-8, becomes U+FFFD.
     #[must_use]
     pub fn decode(&self, ids: &[u32]) -> String {
-        let known = |id: &u32| self.inner.id_to_token(*id).is_some();
-        let pieces =
-            ids.split(|id| !known(id)).map(|run| self.inner.decode(run, false).unwrap_or_else(|_| char::REPLACEMENT_CHARACTER.into()));
+        let known = |id: &u32| self.engine.id_to_token(*id).is_some();
+        let pieces = ids.split(|id| !known(id)).map(|run| self.engine.decode(run).unwrap_or_else(|_| char::REPLACEMENT_CHARACTER.into()));
         pieces.collect::<Vec<_>>().join("\u{fffd}")
     }
 
@@ -126,7 +143,7 @@ impl Tokenizer {
     /// `<0xE2>`; `<id 70000>` for an id outside the vocabulary.
     #[must_use]
     pub fn token_text(&self, id: u32) -> String {
-        let Some(token) = self.inner.id_to_token(id) else {
+        let Some(token) = self.engine.id_to_token(id) else {
             return format!("<id {id}>");
         };
         if !self.byte_level {
@@ -149,19 +166,19 @@ impl Tokenizer {
     /// The stored form of one token, such as `Ġthe`, or `None` for an id outside the vocabulary.
     #[must_use]
     pub fn raw_token(&self, id: u32) -> Option<String> {
-        self.inner.id_to_token(id)
+        self.engine.id_to_token(id)
     }
 
     /// The id of the token whose stored form is `token` exactly, such as `<|im_end|>`.
     #[must_use]
     pub fn raw_token_id(&self, token: &str) -> Option<u32> {
-        self.inner.token_to_id(token)
+        self.engine.token_to_id(token)
     }
 
     /// Number of tokens, added ones included.
     #[must_use]
     pub fn vocab_size(&self) -> usize {
-        self.inner.get_vocab_size(true)
+        self.engine.vocab_size()
     }
 
     /// The id of `text` when it is exactly one token, such as `" Mary"`.
@@ -193,6 +210,9 @@ fn added_tokens(tokens: &[String], types: &[i32]) -> Vec<Added> {
         .collect()
 }
 
+#[cfg(test)]
+#[path = "tokenizer/tests.rs"]
+mod engine_tests;
 #[cfg(test)]
 #[path = "tokenizer_tests.rs"]
 mod tests;

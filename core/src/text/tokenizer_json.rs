@@ -5,22 +5,15 @@ use serde::{
     de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use tokenizers::{
-    DecoderWrapper, ModelWrapper, NormalizerWrapper, PreTokenizerWrapper,
     decoders::wordpiece::WordPiece as WordPieceDecoder,
     models::{bpe, wordpiece::WordPiece},
-    normalizers::{BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, Sequence as NormalizerSequence, StripAccents},
-    pre_tokenizers::{
-        bert::BertPreTokenizer,
-        byte_level::ByteLevel,
-        digits::Digits,
-        sequence::Sequence,
-        whitespace::{Whitespace, WhitespaceSplit},
-    },
+    normalizers::BertNormalizer,
 };
 
 use super::{
-    MAX_JSON, MAX_MERGES, Tokenizer,
+    MAX_JSON, MAX_MERGES,
     parts::{self, Added, Bpe, Vocab},
+    plan::{self, Decoder, Norm, Plan, Split},
 };
 use crate::formats::error::{FormatError, show};
 
@@ -90,24 +83,21 @@ struct VocabOrPieces(Option<Vocab>);
 /// Merges in either spelling: `"a b"` or `["a", "b"]`.
 struct Merges(Vec<(String, String)>);
 
-/// Reads and assembles a tokenizer.
-pub(super) fn load(json: &[u8]) -> Result<Tokenizer, FormatError> {
+/// Reads a tokenizer.
+pub(super) fn load(json: &[u8]) -> Result<Plan, FormatError> {
     let length = json.len() as u64;
     FormatError::check_limit(|| "tokenizer.json length".into(), length, MAX_JSON)?;
     let file: File = serde_json::from_slice(json).map_err(|e| FormatError::invalid("tokenizer.json", e.to_string()))?;
-    let normalizer = file.normalizer.as_ref().map(normalizer).transpose()?;
-    let pre = file.pre_tokenizer.as_ref().map(pre_tokenizer).transpose()?;
-    let (decoder, byte_level) = decoder(file.decoder.as_ref())?;
-    let mut inner = tokenizers::Tokenizer::new(file.model.build()?);
-    inner.with_normalizer(normalizer).map_err(|e| FormatError::invalid("normalizer", e.to_string()))?;
-    inner.with_pre_tokenizer(pre);
-    inner.with_decoder(Some(decoder));
-    parts::add_tokens(&mut inner, &file.added_tokens)?;
-    Ok(Tokenizer { inner, byte_level })
+    let normalizers = file.normalizer.as_ref().map_or(Ok(Vec::new()), normalizers)?;
+    let splits = file.pre_tokenizer.as_ref().map_or(Ok(Vec::new()), splits)?;
+    let decoder = decoder(file.decoder.as_ref())?;
+    let model = file.model.build()?;
+    let added = parts::check_added(file.added_tokens, &normalizers, &model)?;
+    Ok(Plan { model, normalizers, splits, decoder, added })
 }
 
 impl Model {
-    fn build(self) -> Result<ModelWrapper, FormatError> {
+    fn build(self) -> Result<plan::Model, FormatError> {
         let kind = match &self.kind {
             Some(kind) => kind.as_str(),
             // Old files leave the type out; only BPE has merges.
@@ -137,7 +127,7 @@ impl Model {
                 let bpe = Bpe { vocab, merges: merges.0, ignore_merges: self.ignore_merges.unwrap_or(false) };
                 let mut model = bpe.build()?;
                 model.unk_token = self.unk_token;
-                Ok(ModelWrapper::BPE(model))
+                Ok(plan::Model::Bpe(model))
             }
             "WordPiece" => {
                 let unknown = self.unk_token.unwrap_or_else(|| "[UNK]".into());
@@ -157,7 +147,7 @@ impl Model {
                     .max_input_chars_per_word(usize::try_from(longest).unwrap_or(100))
                     .build()
                     .map_err(|e| FormatError::invalid("WordPiece model", e.to_string()))?;
-                Ok(ModelWrapper::WordPiece(model))
+                Ok(plan::Model::WordPiece(model))
             }
             other => Err(unsupported("tokenizer model", &show(other), MODELS)),
         }
@@ -183,41 +173,40 @@ fn steps<'a>(part: &'a Part, what: &str) -> Result<Vec<&'a Part>, FormatError> {
     Ok(steps.iter().collect())
 }
 
-fn normalizer(part: &Part) -> Result<NormalizerWrapper, FormatError> {
-    let one = |part: &Part| -> Result<NormalizerWrapper, FormatError> {
+fn normalizers(part: &Part) -> Result<Vec<Norm>, FormatError> {
+    let one = |part: &Part| -> Result<Norm, FormatError> {
         Ok(match part.kind.as_str() {
-            "NFC" => NFC.into(),
-            "NFD" => NFD.into(),
-            "NFKC" => NFKC.into(),
-            "NFKD" => NFKD.into(),
-            "Lowercase" => Lowercase.into(),
-            "StripAccents" => StripAccents.into(),
-            "BertNormalizer" => BertNormalizer::new(
+            "NFC" => Norm::Nfc,
+            "NFD" => Norm::Nfd,
+            "NFKC" => Norm::Nfkc,
+            "NFKD" => Norm::Nfkd,
+            "Lowercase" => Norm::Lowercase,
+            "StripAccents" => Norm::StripAccents,
+            "BertNormalizer" => Norm::Bert(BertNormalizer::new(
                 part.clean_text.unwrap_or(true),
                 part.handle_chinese_chars.unwrap_or(true),
                 part.strip_accents,
                 part.lowercase.unwrap_or(true),
-            )
-            .into(),
+            )),
             other => {
                 return Err(unsupported("normalizer", &show(other), "NFC, NFD, NFKC, NFKD, Lowercase, StripAccents and BertNormalizer"));
             }
         })
     };
-    let steps = steps(part, "normalizer")?;
-    let built: Result<Vec<_>, _> = steps.into_iter().map(one).collect();
-    Ok(NormalizerSequence::new(built?).into())
+    steps(part, "normalizer")?.into_iter().map(one).collect()
 }
 
-fn pre_tokenizer(part: &Part) -> Result<PreTokenizerWrapper, FormatError> {
-    let one = |part: &Part| -> Result<PreTokenizerWrapper, FormatError> {
+fn splits(part: &Part) -> Result<Vec<Split>, FormatError> {
+    let one = |part: &Part| -> Result<Split, FormatError> {
         Ok(match part.kind.as_str() {
-            "ByteLevel" => ByteLevel::new(part.add_prefix_space.unwrap_or(true), true, part.use_regex.unwrap_or(true)).into(),
-            "Digits" => Digits::new(part.individual_digits.unwrap_or(false)).into(),
-            "BertPreTokenizer" => BertPreTokenizer.into(),
-            "Whitespace" => Whitespace {}.into(),
-            "WhitespaceSplit" => WhitespaceSplit.into(),
-            "Split" => known_split(part)?.into(),
+            "ByteLevel" => {
+                Split::ByteLevel { add_prefix_space: part.add_prefix_space.unwrap_or(true), gpt2: part.use_regex.unwrap_or(true) }
+            }
+            "Digits" => Split::Digits { individual: part.individual_digits.unwrap_or(false) },
+            "BertPreTokenizer" => Split::Bert,
+            "Whitespace" => Split::Words,
+            "WhitespaceSplit" => Split::WhiteSpace,
+            "Split" => Split::Pattern(known_pattern(part)?),
             other => {
                 return Err(unsupported(
                     "pre_tokenizer",
@@ -227,37 +216,35 @@ fn pre_tokenizer(part: &Part) -> Result<PreTokenizerWrapper, FormatError> {
             }
         })
     };
-    let steps = steps(part, "pre_tokenizer")?;
-    let built: Result<Vec<_>, _> = steps.into_iter().map(one).collect();
-    Ok(Sequence::new(built?).into())
+    steps(part, "pre_tokenizer")?.into_iter().map(one).collect()
 }
 
-/// A split by one of the known patterns; any other might take exponential time.
-fn known_split(part: &Part) -> Result<tokenizers::pre_tokenizers::split::Split, FormatError> {
+/// One of the known patterns; any other might take exponential time.
+fn known_pattern(part: &Part) -> Result<plan::Pattern, FormatError> {
     if part.behavior.as_deref() != Some("Isolated") || part.invert == Some(true) {
         return Err(unsupported("split behavior", "another one", "Isolated, not inverted"));
     }
-    match &part.pattern {
-        Some(Pattern::Regex(pattern)) if [parts::GPT2, parts::LLAMA3, parts::QWEN2].contains(&pattern.as_str()) => parts::split(pattern),
-        Some(Pattern::Regex(other) | Pattern::String(other)) => {
-            Err(unsupported("split pattern", &show(other), "the patterns of GPT-2, Llama 3 and Qwen2"))
-        }
-        None => Err(FormatError::missing("pattern of a Split pre_tokenizer")),
+    let Some(Pattern::Regex(text) | Pattern::String(text)) = &part.pattern else {
+        return Err(FormatError::missing("pattern of a Split pre_tokenizer"));
+    };
+    let known = plan::Pattern::ALL.into_iter().find(|known| known.text() == text);
+    match (known, &part.pattern) {
+        (Some(known), Some(Pattern::Regex(_))) => Ok(known),
+        _ => Err(unsupported("split pattern", &show(text), "the patterns of GPT-2, Llama 3 and Qwen2")),
     }
 }
 
-/// The decoder, and whether it maps characters to bytes.
-fn decoder(part: Option<&Part>) -> Result<(DecoderWrapper, bool), FormatError> {
+/// The decoder.
+fn decoder(part: Option<&Part>) -> Result<Decoder, FormatError> {
     const SUPPORTED: &str = "ByteLevel and WordPiece";
     let Some(part) = part else {
         return Err(FormatError::missing("decoder in tokenizer.json"));
     };
     match part.kind.as_str() {
-        "ByteLevel" => Ok((ByteLevel::new(false, true, true).into(), true)),
+        "ByteLevel" => Ok(Decoder::ByteLevel),
         "WordPiece" => {
             let prefix = part.prefix.clone().unwrap_or_else(|| "##".into());
-            let decoder = WordPieceDecoder::new(prefix, part.cleanup.unwrap_or(true));
-            Ok((decoder.into(), false))
+            Ok(Decoder::WordPiece(WordPieceDecoder::new(prefix, part.cleanup.unwrap_or(true))))
         }
         other => Err(unsupported("decoder", &show(other), SUPPORTED)),
     }

@@ -1,27 +1,21 @@
 //! The parts of a tokenizer as checked plain data, and their assembly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use tokenizers::{
-    AddedToken, ModelWrapper, NormalizedString, Normalizer, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer,
-    models::bpe::{self, BPE},
-    pre_tokenizers::{
-        byte_level::ByteLevel,
-        digits::Digits,
-        sequence::Sequence,
-        split::{Split, SplitPattern},
-    },
-};
+use tokenizers::models::bpe::{self, BPE};
 
-use super::{MAX_MERGES, MAX_TOKEN_BYTES, MAX_TOKENS};
+use super::{
+    MAX_MERGES, MAX_TOKEN_BYTES, MAX_TOKENS,
+    plan::{Decoder, Model, Norm, Pattern, Plan, Split, normalize},
+};
 use crate::formats::error::{FormatError, show};
 
 /// Token strings and their ids: both unique, both bounded.
 #[derive(Default)]
 pub(super) struct Vocab {
     ids: BTreeMap<String, u32>,
-    used: std::collections::BTreeSet<u32>,
+    used: BTreeSet<u32>,
 }
 
 impl Vocab {
@@ -90,7 +84,7 @@ impl Bpe {
 }
 
 /// A token that is matched in the text before everything else.
-#[derive(Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "the fields are those of the file format")]
 pub(super) struct Added {
     pub(super) id: u32,
@@ -120,15 +114,6 @@ pub(super) enum PreSplit {
     Qwen2,
 }
 
-/// Llama 3's split pattern.
-pub(super) const LLAMA3: &str =
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// Qwen2's split pattern.
-pub(super) const QWEN2: &str =
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-/// GPT-2's split pattern, for files that spell it out.
-pub(super) const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
-
 impl PreSplit {
     /// By the name in `tokenizer.ggml.pre`.
     pub(super) fn from_gguf_name(name: &str) -> Result<Self, FormatError> {
@@ -147,84 +132,60 @@ impl PreSplit {
         })
     }
 
-    fn build(self) -> Result<PreTokenizerWrapper, FormatError> {
-        let gpt2 = ByteLevel::new(false, true, true);
-        Ok(match self {
-            Self::Gpt2 => gpt2.into(),
-            Self::DigitsThenGpt2 => Sequence::new(vec![Digits::new(true).into(), gpt2.into()]).into(),
-            Self::Llama3 | Self::Qwen2 => {
-                let pattern = if self == Self::Llama3 { LLAMA3 } else { QWEN2 };
-                Sequence::new(vec![split(pattern)?.into(), ByteLevel::new(false, true, false).into()]).into()
-            }
-        })
+    fn steps(self) -> Vec<Split> {
+        let bytes = |gpt2| Split::ByteLevel { add_prefix_space: false, gpt2 };
+        match self {
+            Self::Gpt2 => vec![bytes(true)],
+            Self::DigitsThenGpt2 => vec![Split::Digits { individual: true }, bytes(true)],
+            Self::Llama3 => vec![Split::Pattern(Pattern::Llama3), bytes(false)],
+            Self::Qwen2 => vec![Split::Pattern(Pattern::Qwen2), bytes(false)],
+        }
     }
 }
 
-/// A pre-tokenizer that isolates the matches of one of the known patterns.
-pub(super) fn split(pattern: &str) -> Result<Split, FormatError> {
-    let pattern = SplitPattern::Regex(pattern.to_owned());
-    Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(|e| FormatError::invalid("split pattern", e.to_string()))
-}
-
 /// Byte-level BPE as a whole.
-pub(super) fn byte_level_bpe(bpe: Bpe, pre: PreSplit, added: &[Added]) -> Result<Tokenizer, FormatError> {
-    let mut tokenizer = Tokenizer::new(ModelWrapper::BPE(bpe.build()?));
-    tokenizer.with_pre_tokenizer(Some(pre.build()?));
-    tokenizer.with_decoder(Some(ByteLevel::new(false, true, true)));
-    add_tokens(&mut tokenizer, added)?;
-    Ok(tokenizer)
+pub(super) fn byte_level_bpe(bpe: Bpe, pre: PreSplit, added: Vec<Added>) -> Result<Plan, FormatError> {
+    let model = Model::Bpe(bpe.build()?);
+    let added = check_added(added, &[], &model)?;
+    Ok(Plan { model, normalizers: Vec::new(), splits: pre.steps(), decoder: Decoder::ByteLevel, added })
 }
 
-/// Adds `added` in order of their ids; each must get the id that the file states.
-pub(super) fn add_tokens(tokenizer: &mut Tokenizer, added: &[Added]) -> Result<(), FormatError> {
+/// The added tokens in order of their ids; each must get the id that the file states: the model's, or the next one after the vocabulary.
+pub(super) fn check_added(added: Vec<Added>, normalizers: &[Norm], model: &Model) -> Result<Vec<Added>, FormatError> {
     const MAX_ADDED: u64 = 65_536;
     let n = added.len() as u64;
     FormatError::check_limit(|| "number of added tokens".into(), n, MAX_ADDED)?;
     let mut by_id = BTreeMap::new();
-    let mut names = std::collections::BTreeSet::new();
+    let mut names = BTreeSet::new();
     for token in added {
         check_token(&token.content, token.id)?;
         if token.content.is_empty() {
             return Err(FormatError::invalid("added token", "is empty"));
         }
         // A pattern that is empty after normalisation would match everywhere.
-        if token.normalized
-            && let Some(normalizer) = tokenizer.get_normalizer()
-        {
-            let mut text = NormalizedString::from(token.content.as_str());
-            let normalized = normalizer.normalize(&mut text);
-            if normalized.is_err() || text.get().is_empty() {
-                return Err(FormatError::invalid(
-                    format!("added token {}", show(&token.content)),
-                    "nothing is left of it after normalisation",
-                ));
-            }
+        if token.normalized && !normalize(normalizers, &token.content).is_ok_and(|form| !form.is_empty()) {
+            let what = format!("added token {}", show(&token.content));
+            return Err(FormatError::invalid(what, "nothing is left of it after normalisation"));
         }
-        if by_id.insert(token.id, token).is_some() || !names.insert(token.content.as_str()) {
+        if by_id.contains_key(&token.id) || !names.insert(token.content.clone()) {
             return Err(FormatError::Duplicate { what: "added token", name: show(&token.content) });
         }
+        by_id.insert(token.id, token);
     }
-    let list: Vec<AddedToken> = by_id
-        .values()
-        .map(|token| {
-            AddedToken::from(token.content.as_str(), token.special)
-                .single_word(token.single_word)
-                .lstrip(token.lstrip)
-                .rstrip(token.rstrip)
-                .normalized(token.normalized)
-        })
-        .collect();
-    tokenizer.add_tokens(list).map_err(|e| FormatError::invalid("added tokens", e.to_string()))?;
-    for token in added {
-        let got = tokenizer.token_to_id(&token.content);
-        if got != Some(token.id) {
+    let mut next = u32::try_from(model.vocab_size()).unwrap_or(u32::MAX);
+    for token in by_id.values() {
+        let follows = model.token_to_id(&token.content).unwrap_or_else(|| {
+            next = next.saturating_add(1);
+            next - 1
+        });
+        if follows != token.id {
             return Err(FormatError::invalid(
                 format!("added token {}", show(&token.content)),
-                format!("has id {}, but {got:?} follows from the vocabulary", token.id),
+                format!("has id {}, but {follows} follows from the vocabulary", token.id),
             ));
         }
     }
-    Ok(())
+    Ok(by_id.into_values().collect())
 }
 
 /// The two tokens of a merge written as `left right`. A space that belongs to the left token comes first.
@@ -239,15 +200,41 @@ pub(super) fn split_merge(merge: &str) -> Result<(String, String), FormatError> 
     Ok((format!("{head}{rest}"), right.to_owned()))
 }
 
-/// The byte that a character of a byte-level token stands for.
-///
-/// GPT-2's table: printable bytes stand for themselves; the other 68, in order, are U+0100 and on.
-pub(super) fn byte_of(c: char) -> Option<u8> {
-    let code = u32::from(c);
-    let printable = |code: u32| matches!(code, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
-    if printable(code) {
-        return u8::try_from(code).ok();
+/// Whether a byte stands for itself in byte-level tokens; the other 68, in order, are U+0100 and on (GPT-2's table).
+const fn is_printable(byte: u8) -> bool {
+    matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff)
+}
+
+const CHARACTERS: [char; 256] = {
+    let mut table = ['\0'; 256];
+    let (mut byte, mut next) = (0, 0x100);
+    while byte < 256 {
+        let code = if is_printable(byte as u8) { byte as u32 } else { next };
+        if code == next {
+            next += 1;
+        }
+        if let Some(c) = char::from_u32(code) {
+            table[byte] = c;
+        }
+        byte += 1;
     }
-    let index = code.checked_sub(0x100)? as usize;
-    (0..=255u8).filter(|&b| !printable(b.into())).nth(index)
+    table
+};
+
+/// The character that stands for a byte.
+pub(super) fn char_of(byte: u8) -> char {
+    CHARACTERS[usize::from(byte)]
+}
+
+/// The byte that a character of a byte-level token stands for.
+pub(super) fn byte_of(c: char) -> Option<u8> {
+    match u8::try_from(u32::from(c)) {
+        Ok(byte) => is_printable(byte).then_some(byte),
+        Err(_) => CHARACTERS.iter().position(|&other| other == c).and_then(|byte| u8::try_from(byte).ok()),
+    }
+}
+
+/// The bytes of a byte-level token; of one with other characters, those of its text.
+pub(super) fn bytes_of(token: &str) -> Vec<u8> {
+    token.chars().map(byte_of).collect::<Option<_>>().unwrap_or_else(|| token.as_bytes().to_vec())
 }

@@ -127,7 +127,7 @@ fn pre_tokenizers_differ_on_digits() {
     };
     // Words "1111", " 11" with GPT-2; "11" joins before "Ġ1", so " 11" is "Ġ", "11".
     assert_eq!(words(r#"{"type":"ByteLevel","add_prefix_space":false}"#), [1, 1, 4, 1]);
-    assert_eq!(split(parts::GPT2), [1, 1, 4, 1]);
-    assert_eq!(split(parts::LLAMA3), [2, 0, 4, 1]);
-    assert_eq!(split(parts::QWEN2), [0, 0, 0, 0, 4, 0, 0]);
+    assert_eq!(split(plan::Pattern::Gpt2.text()), [1, 1, 4, 1]);
+    assert_eq!(split(plan::Pattern::Llama3.text()), [2, 0, 4, 1]);
+    assert_eq!(split(plan::Pattern::Qwen2.text()), [0, 0, 0, 0, 4, 0, 0]);
 }

@@ -8,6 +8,8 @@
 //!
 //! **Source.** Louizos, Welling and Kingma 2018 (the distribution); the public code of Bhaskar et al. 2024 (constants, the factor 0.8).
 
+use crate::golden::Agreement;
+
 /// Lower end of the stretched interval.
 pub const GAMMA: f64 = -0.1;
 /// Upper end of the stretched interval.
@@ -85,27 +87,37 @@ fn ascending(values: &[f32]) -> Vec<usize> {
     order
 }
 
+/// Published values of the distribution, six decimals.
+#[must_use]
+pub fn golden() -> Agreement {
+    const TOLERANCE: f64 = 1e-5;
+    let mut found = Agreement::of("hard-concrete");
+    for (a, p0, soft_value) in [
+        (0.0_f32, 0.168_178, 0.5),
+        (2.0, 0.026_633, 0.916_827),
+        (-2.0, 0.599_025, 0.083_173),
+        (10.0, 0.000_009, 0.999_994),
+        (-10.0, 0.999_775, 0.000_006),
+    ] {
+        found.case((probability_zero(a) - p0).abs(), TOLERANCE, || format!("P(z = 0) at {a}"));
+        found.case((f64::from(soft(a)) - soft_value).abs(), TOLERANCE, || format!("soft value at {a}"));
+    }
+    for (a, u, z) in [(0.0_f32, 0.3, 0.162_914), (0.0, 0.5, 0.5), (2.0, 0.3, 0.919_150), (2.0, 0.5, 1.0), (-2.0, 0.3, 0.0)] {
+        found.case((f64::from(draw(a, u).z) - z).abs(), TOLERANCE, || format!("draw at {a}, u {u}"));
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::train::rng::Stream;
 
     #[test]
-    fn published_fixtures() {
-        let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-5, "{found} {expected}");
-        for (a, p0, soft_value) in [
-            (0.0, 0.168_178, 0.5),
-            (2.0, 0.026_633, 0.916_827),
-            (-2.0, 0.599_025, 0.083_173),
-            (10.0, 0.000_009, 0.999_994),
-            (-10.0, 0.999_775, 0.000_006),
-        ] {
-            close(probability_zero(a), p0);
-            close(soft(a).into(), soft_value);
-        }
-        for (a, u, z) in [(0.0, 0.3, 0.162_914), (0.0, 0.5, 0.5), (2.0, 0.3, 0.919_150), (2.0, 0.5, 1.0), (-2.0, 0.3, 0.0)] {
-            close(draw(a, u).z.into(), z);
-        }
+    fn published_values() {
+        let found = golden();
+        assert!(found.passed(), "{found}");
+        assert_eq!(found.cases, 15);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `model get|info|logits|convert`.
+//! `model get|info|tokenize|logits|convert`.
 
 use std::path::{Path, PathBuf};
 
@@ -31,6 +31,15 @@ pub enum Command {
     /// Write a model (Hugging Face folder or GGUF) as a Hugging Face folder in single precision, checked to compute the same.
     #[command(after_help = "Example:\n  vitrine model convert smollm2 smollm2-f32")]
     Convert { model: String, out: PathBuf },
+    /// Token ids of texts, with a model's tokenizer or a tokenizer.json.
+    #[command(after_help = "Example:\n  vitrine model tokenize smollm2 'The capital of France is'")]
+    Tokenize {
+        model: String,
+        texts: Vec<String>,
+        /// More texts: a file with a JSON array of strings.
+        #[arg(long)]
+        file: Option<PathBuf>,
+    },
     /// The likeliest next tokens after a prompt.
     #[command(after_help = "Example:\n  vitrine model logits smollm2 --prompt 'The capital of France is'")]
     Logits {
@@ -80,6 +89,24 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
             }
         }
         Command::Convert { model, out } => convert(&model, &out, context)?,
+        Command::Tokenize { model, mut texts, file } => {
+            if let Some(file) = file {
+                let json = atomic::read_bounded(&file, open::TEXT_LIMIT)?;
+                let more: Vec<String> =
+                    serde_json::from_slice(&json).with_context(|| format!("{} is no JSON array of strings", file.display()))?;
+                texts.extend(more);
+            }
+            let tokenizer = open::tokenizer(&model)?;
+            let ids = texts.iter().map(|text| tokenizer.encode(text)).collect::<Result<Vec<_>, _>>()?;
+            if context.json {
+                print_json(&json!({"schema": "vitrine.tokens/1", "ids": ids}))?;
+            } else {
+                for ids in ids {
+                    let tokens: Vec<String> = ids.iter().map(|&id| format!("{id} {:?}", tokenizer.token_text(id))).collect();
+                    println!("{}", tokens.join("  "));
+                }
+            }
+        }
         Command::Logits { model, prompt, top, device } => {
             let opened = open::model(&model, &open::device(&device)?.0)?;
             let ids = opened.tokenizer.encode(&prompt)?;

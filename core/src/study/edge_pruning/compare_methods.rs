@@ -177,8 +177,7 @@ fn prune_to(
     let mut state = checkpoint::resume_or_start(phase, graph, start, &run, lab)?;
     let history = train(train_on, &run, &mut state, phase, lab)?;
     let kept = keep_largest(&state.edges.log_alpha, size);
-    let circuit =
-        Circuit::from_masks(graph, kept, vec![true; graph.n_writers()]).and_then(|c| c.with_scores(state.edges.log_alpha.clone()));
+    let circuit = Circuit::from_masks(graph, kept, vec![true; graph.n_writers()]).and_then(|c| c.with_scores(state.scores()));
     let (circuit, _) = clean_up(&circuit.map_err(circuit_error)?, train_on.ablation);
     let seconds = lab.seconds() - began;
     let scores = evaluate(test_on, full, &masks(&circuit), config.batch_size)?;

@@ -11,6 +11,7 @@
 //! | [`warm_start`] | gates from another method's scores |
 //! | [`evaluate`] | running circuits |
 //! | [`run`], [`presets`] | the study as one run, its settings by name |
+//! | [`golden`] | comparison with what other implementations computed |
 //!
 //! **Source.** Bhaskar, Wettig, Friedman, Chen, "Finding Transformer Circuits with Edge Pruning", NeurIPS 2024.
 
@@ -19,6 +20,7 @@ pub mod checkpoint;
 pub mod circuit;
 pub mod compare_methods;
 pub mod evaluate;
+pub mod golden;
 pub mod objective;
 pub mod patching;
 pub mod presets;

@@ -160,6 +160,9 @@ impl Gates {
     }
 }
 
+/// The score of an edge that was cut for good: below any log alpha, yet a number.
+pub const CUT_SCORE: f32 = -1000.0;
+
 /// All that a run carries from step to step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PruneState {
@@ -181,6 +184,11 @@ impl PruneState {
             nodes: config.node_target.map(|_| Gates::new(graph.n_writers(), config, "log-alpha/nodes")),
             history: vec![],
         }
+    }
+
+    /// Log alphas as scores of the edges; gates cut for good get [`CUT_SCORE`].
+    pub fn scores(&self) -> Vec<f32> {
+        self.edges.log_alpha.iter().map(|a| a.max(CUT_SCORE)).collect()
     }
 
     /// Binary edge masks: the rounded sum of evaluation masks kept, largest first; an edge counts only where its writer's gate is open.

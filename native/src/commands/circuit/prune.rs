@@ -180,7 +180,7 @@ fn prune_one(
     lab.save_checkpoint(PHASE, state.step, checkpoint::save(&state, config)?)?;
     let (edges, nodes) = state.discretise();
     let nodes = nodes.unwrap_or_else(|| vec![true; train_on.graph.n_writers()]);
-    let circuit = Circuit::from_masks(&train_on.graph, edges, nodes)?.with_scores(state.edges.log_alpha.clone())?;
+    let circuit = Circuit::from_masks(&train_on.graph, edges, nodes)?.with_scores(state.scores())?;
     let kept = circuit.counts().kept;
     let (circuit, dangling) = clean_up(&circuit, train_on.ablation);
     let test = evaluate(test_on, full, &masks(&circuit), config.batch_size)?;

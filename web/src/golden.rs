@@ -1,0 +1,50 @@
+//! Golden checks that need no model file: the page, and the tests under node, ask the same code as `vitrine check golden`.
+
+use burn::tensor::Device;
+use vitrine_core::{
+    formats::safetensors::SafeTensors,
+    golden as core,
+    study::edge_pruning::golden::{self, TracrFiles},
+    train::hard_concrete,
+};
+use wasm_bindgen::prelude::*;
+
+/// How many cases agree, and how far off the worst is.
+#[wasm_bindgen(getter_with_clone)]
+pub struct Agreement {
+    /// What was compared.
+    pub what: String,
+    pub cases: usize,
+    pub agree: usize,
+    /// Largest difference over all cases.
+    pub largest: f64,
+    /// The first failing cases, a line each.
+    pub failures: Vec<String>,
+    /// Whether there were cases and all agree.
+    pub passed: bool,
+}
+
+impl From<core::Agreement> for Agreement {
+    fn from(found: core::Agreement) -> Self {
+        let passed = found.passed();
+        let core::Agreement { what, cases, agree, largest, failures } = found;
+        Self { what, cases, agree, largest, failures, passed }
+    }
+}
+
+/// Published values of the hard-concrete distribution.
+#[wasm_bindgen(js_name = goldenHardConcrete)]
+pub fn golden_hard_concrete() -> Agreement {
+    hard_concrete::golden().into()
+}
+
+/// A compiled program: its outputs on `pairs`, where given, and the effect of every edge.
+///
+/// # Errors
+/// Files that make no program.
+#[wasm_bindgen(js_name = goldenTracr)]
+pub fn golden_tracr(config: &str, weights: &[u8], edges: &str, pairs: Option<String>) -> Result<Vec<Agreement>, JsError> {
+    let weights = SafeTensors::open(weights)?;
+    let found = golden::tracr(TracrFiles { config, weights: &weights, pairs: pairs.as_deref(), edges }, &Device::flex())?;
+    Ok(found.into_iter().map(Agreement::from).collect())
+}

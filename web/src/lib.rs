@@ -1,0 +1,24 @@
+//! vitrine in a page: core's functions as WebAssembly, plain typed data in and out.
+//!
+//! Everything here is a thin binding; what deserves a test of its own is in core. Bytes, numbers and strings cross the border, no DOM. An error becomes a
+//! JavaScript `Error` with one sentence. A panic is written to the console and ends the instance: the worker that owns it starts a new one.
+#![deny(unsafe_code)]
+
+mod backend;
+mod golden;
+mod model;
+mod source;
+mod tokenizer;
+
+use wasm_bindgen::prelude::*;
+
+/// Version of vitrine.
+#[wasm_bindgen]
+pub fn version() -> String {
+    env!("CARGO_PKG_VERSION").to_owned()
+}
+
+#[wasm_bindgen(start)]
+fn start() {
+    console_error_panic_hook::set_once();
+}
