@@ -1,6 +1,7 @@
 //! The core of vitrine.
 #![forbid(unsafe_code)]
 
+pub mod device;
 pub mod findings;
 pub mod formats;
 pub mod lab;
