@@ -88,16 +88,7 @@ pub fn difference(found: &[f32], expected: &[f32]) -> f64 {
     let mean_square = expected.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / expected.len() as f64;
     let unit = mean_square.sqrt().max(f64::MIN_POSITIVE);
     let worst = found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs() / unit);
-    // A comparison with NaN is false, so it is asked whether all is well.
-    worst.fold(0.0_f64, |worst, d| {
-        if d <= worst {
-            worst
-        } else if d.is_finite() {
-            d
-        } else {
-            f64::INFINITY
-        }
-    }) as f32
+    worst.map(|d| if d.is_finite() { d } else { f64::INFINITY }).fold(0.0, f64::max)
 }
 
 /// Token sequences of different length, and their partners.
