@@ -76,7 +76,7 @@ impl Kind {
             Self::Metal => listed(burn::tensor::DeviceType::Metal, None),
             #[cfg(feature = "wgpu")]
             Self::Wgpu => listed(burn::tensor::DeviceType::Wgpu, Some(Device::wgpu(burn::tensor::DeviceKind::Cpu))),
-            #[allow(unreachable_patterns, reason = "reached where a feature is off")]
+            #[cfg(not(all(feature = "cuda", feature = "vulkan", feature = "metal", feature = "wgpu")))]
             _ => vec![],
         };
         found.sort_by_key(|adapter| adapter.software);

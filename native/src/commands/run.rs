@@ -107,6 +107,9 @@ pub fn run(study: Study, context: Context) -> Result<Outcome> {
     }
 
     let (device, device_name) = open::device(&args.device)?;
+    if args.device == "auto" && !context.quiet {
+        eprintln!("device: {device_name}");
+    }
     let opened = args.model.as_deref().map(|name| open::model(name, &device)).transpose()?;
     let mut record = RunRecord::new("edge-pruning");
     record.config = serde_json::json!({"study": config, "model": args.model, "data": args.data});
