@@ -50,9 +50,10 @@ pub enum Problem {
     NoLibdevice {
         looked_in: String,
     },
+    /// No difference: what came back is not even a number.
     WrongNumbers {
         part: String,
-        difference: f64,
+        difference: Option<f64>,
     },
     /// The backend gave up; its first words.
     Failed {
@@ -82,13 +83,42 @@ impl fmt::Display for Problem {
             Self::NoLibdevice { looked_in } => {
                 write!(f, "CUDA's libdevice.10.bc is missing (looked in {looked_in}); install the CUDA toolkit or set CUDA_PATH to it")
             }
-            Self::WrongNumbers { part, difference } => {
+            Self::WrongNumbers { part, difference: Some(difference) } => {
                 write!(f, "wrong results: largest difference {difference:.3} from the CPU, in the {part} (allowed: {TOLERANCE})")
             }
+            Self::WrongNumbers { part, difference: None } => write!(f, "wrong results: the {part} are no numbers"),
             Self::Failed { message } => write!(f, "the backend failed in the self-check: {message}"),
             Self::Crashed { how } => write!(f, "the driver crashed in the self-check ({how})"),
             Self::Hung { seconds } => write!(f, "the driver hung: no answer from the self-check in {seconds} s"),
             Self::NotStarted { message } => write!(f, "its self-check could not be started: {message}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_one_line_and_survives_the_way_to_the_parent() {
+        for problem in [
+            Problem::NotCompiled { feature: "cuda".into() },
+            Problem::NoDriver,
+            Problem::NoSuchDevice { devices: 1 },
+            Problem::NoSuchDevice { devices: 2 },
+            Problem::NoLibdevice { looked_in: "/usr".into() },
+            Problem::WrongNumbers { part: "outputs".into(), difference: Some(0.25) },
+            Problem::WrongNumbers { part: "outputs".into(), difference: None },
+            Problem::Failed { message: "no".into() },
+            Problem::Crashed { how: "signal 11".into() },
+            Problem::Hung { seconds: 120 },
+            Problem::NotStarted { message: "no".into() },
+        ] {
+            let line = problem.to_string();
+            assert!(line.lines().count() == 1 && !line.ends_with('.'), "{line}");
+            let verdict = Verdict::of(problem);
+            let text = serde_json::to_string(&verdict).unwrap();
+            assert_eq!((text.lines().count(), serde_json::from_str::<Verdict>(&text).unwrap()), (1, verdict));
         }
     }
 }
