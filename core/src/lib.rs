@@ -1,6 +1,7 @@
 //! The core of vitrine.
 #![cfg_attr(test, expect(clippy::disallowed_methods, clippy::disallowed_macros, reason = "tests read fixtures and say what they skip"))]
 
+pub mod device;
 pub mod findings;
 pub mod formats;
 pub mod golden;

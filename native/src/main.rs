@@ -2,6 +2,7 @@
 
 mod atomic;
 mod commands;
+mod device;
 mod lab;
 mod open;
 mod progress;

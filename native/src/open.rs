@@ -1,12 +1,12 @@
-//! Opening what the user names: a model, a device, a circuit.
+//! Opening what the user names: a model, a circuit; devices are next door.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
-use burn::tensor::{Device, Tensor, TensorData};
+use anyhow::{Context, Result};
+use burn::tensor::Device;
 use vitrine_core::{
     formats::{
         config::ModelDescription,
@@ -64,10 +64,17 @@ pub fn config(name: &str) -> Result<TransformerConfig> {
     })?)
 }
 
-/// The tokenizer of a model, without its weights.
+/// The tokenizer of a model, without its weights; or that of a `tokenizer.json`.
 pub fn tokenizer(name: &str) -> Result<Tokenizer> {
     let path = model_path(name)?;
-    Ok(if path.is_dir() { Tokenizer::from_json(&hf_file(&path, "tokenizer.json")?)? } else { Tokenizer::from_gguf(&gguf(&path)?)? })
+    let tokenizer = if path.is_dir() {
+        Tokenizer::from_json(&hf_file(&path, "tokenizer.json")?)
+    } else if path.extension().is_some_and(|e| e == "json") {
+        Tokenizer::from_json(&read_bounded(&path, TEXT_LIMIT)?)
+    } else {
+        Tokenizer::from_gguf(&gguf(&path)?)
+    };
+    tokenizer.with_context(|| format!("in {}", path.display()))
 }
 
 fn hf_file(folder: &Path, file: &str) -> Result<Vec<u8>> {
@@ -128,92 +135,12 @@ pub fn model(name: &str, device: &Device) -> Result<Opened> {
     Ok(Opened { model, tokenizer: Tokenizer::from_gguf(&gguf)?, hashes })
 }
 
-/// Opens a tokenizer alone: a `tokenizer.json`, or that of a model.
-pub fn tokenizer(name: &str) -> Result<Tokenizer> {
-    let path = model_path(name)?;
-    let json =
-        if path.is_dir() { Some(path.join("tokenizer.json")) } else { path.extension().is_some_and(|e| e == "json").then(|| path.clone()) };
-    match json {
-        Some(json) => Tokenizer::from_json(&read_bounded(&json, TEXT_LIMIT)?),
-        None => Gguf::open(FileSource::open(&path)?).and_then(|file| Tokenizer::from_gguf(&file)),
-    }
-    .with_context(|| format!("in {}", path.display()))
-}
-
-/// The device of the given name, checked to compute right numbers.
+/// The device of the given name, checked to compute right numbers, and what to call it.
+///
+/// # Errors
+/// One line that says why it cannot be used.
 pub fn device(name: &str) -> Result<(Device, String)> {
-    let candidates = devices();
-    if name == "auto" {
-        for (label, make) in &candidates {
-            let device = make();
-            if self_check(&device).is_ok() {
-                return Ok((device, (*label).to_owned()));
-            }
-        }
-        bail!("no device passes its self-check; see `vitrine device list`");
-    }
-    let Some((label, make)) = candidates.iter().find(|(label, _)| *label == name) else {
-        let built: Vec<&str> = candidates.iter().map(|(label, _)| *label).collect();
-        bail!(
-            "device {name} is not in this build; it has: auto, {} (others need a cargo feature: wgpu, vulkan, metal, cuda)",
-            built.join(", ")
-        );
-    };
-    let device = make();
-    self_check(&device).with_context(|| format!("device {label} cannot be used"))?;
-    Ok((device, (*label).to_owned()))
-}
-
-/// A device's name and how to make it.
-pub type Candidate = (&'static str, fn() -> Device);
-
-/// Devices of this build, best first.
-pub fn devices() -> Vec<Candidate> {
-    vec![
-        #[cfg(feature = "cuda")]
-        ("cuda", || Device::cuda(0)),
-        #[cfg(feature = "vulkan")]
-        ("vulkan", || Device::vulkan(Default::default())),
-        #[cfg(feature = "metal")]
-        ("metal", || Device::metal(Default::default())),
-        #[cfg(all(feature = "wgpu", not(any(feature = "vulkan", feature = "metal"))))]
-        ("wgpu", || Device::wgpu(Default::default())),
-        ("cpu", Device::flex),
-    ]
-}
-
-/// A product, a softmax and its gradient against known values: a device that gets them wrong, or has no driver, is refused.
-pub fn self_check(device: &Device) -> Result<()> {
-    let device = device.clone();
-    // A missing driver shows itself as a panic in the backend; it must not end the program.
-    let quiet = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let checked = std::panic::catch_unwind(move || -> Result<f32> {
-        let n = 17_usize;
-        let a: Vec<f32> = (0..n * n).map(|i| ((i * 37 % 23) as f32 - 11.0) / 11.0).collect();
-        let (host_a, host_b) = (a.clone(), a.iter().rev().copied().collect::<Vec<f32>>());
-        let x = Tensor::<2>::from_data(TensorData::new(a, [n, n]), &device);
-        let y = Tensor::<2>::from_data(TensorData::new(host_b.clone(), [n, n]), &device);
-        let found = burn::tensor::activation::softmax(x.matmul(y), 1).try_into_data()?.try_into_vec::<f32>();
-        let found = found.map_err(|e| anyhow::anyhow!("{e:?}"))?;
-        let mut worst = 0.0_f32;
-        for row in 0..n {
-            let logits: Vec<f64> =
-                (0..n).map(|c| (0..n).map(|k| f64::from(host_a[row * n + k]) * f64::from(host_b[k * n + c])).sum()).collect();
-            let sum: f64 = logits.iter().map(|l| l.exp()).sum();
-            for (c, l) in logits.iter().enumerate() {
-                worst = worst.max((l.exp() / sum - f64::from(found[row * n + c])).abs() as f32);
-            }
-        }
-        Ok(worst)
-    });
-    std::panic::set_hook(quiet);
-    match checked {
-        Ok(Ok(worst)) if worst < 1e-4 => Ok(()),
-        Ok(Ok(worst)) => bail!("it computes wrong numbers (largest error {worst} in a softmax)"),
-        Ok(Err(error)) => Err(error.context("it does not answer")),
-        Err(_) => bail!("its driver is missing or does not start"),
-    }
+    crate::device::open(name)
 }
 
 /// Reads a circuit in any of the known formats: vitrine's JSON, EAP-IG's JSON, an edge list as JSON or text.

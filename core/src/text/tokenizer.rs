@@ -115,8 +115,9 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`FormatError::Invalid`] should the tokenizer not be writable as JSON, which none is known to cause.
+    #[cfg(not(target_family = "wasm"))]
     pub fn to_json(&self) -> Result<String, FormatError> {
-        self.inner.to_string(false).map_err(|e| FormatError::invalid("tokenizer", e.to_string()))
+        self.engine.to_json()
     }
 
     /// Token ids of `text`. Nothing is added (no begin, end or class token); the name of a special token

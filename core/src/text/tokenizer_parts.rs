@@ -222,6 +222,7 @@ const CHARACTERS: [char; 256] = {
 };
 
 /// The character that stands for a byte.
+#[cfg(any(target_family = "wasm", test))]
 pub(super) fn char_of(byte: u8) -> char {
     CHARACTERS[usize::from(byte)]
 }
@@ -235,6 +236,7 @@ pub(super) fn byte_of(c: char) -> Option<u8> {
 }
 
 /// The bytes of a byte-level token; of one with other characters, those of its text.
+#[cfg(any(target_family = "wasm", test))]
 pub(super) fn bytes_of(token: &str) -> Vec<u8> {
     token.chars().map(byte_of).collect::<Option<_>>().unwrap_or_else(|| token.as_bytes().to_vec())
 }

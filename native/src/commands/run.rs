@@ -233,6 +233,9 @@ pub fn run(study: Study, context: Context) -> Result<Outcome> {
     let Study::EdgePruning(args) = study;
     let plan = args.plan()?;
     let (device, device_name) = open::device(&args.device)?;
+    if args.device == "auto" && !context.quiet {
+        eprintln!("device: {device_name}");
+    }
     let opened = plan.model.as_deref().map(|name| open::model(name, &device)).transpose()?;
     // Whatever can be wrong with the input is found before the run folder is made.
     let given = match (&opened, &plan.data) {

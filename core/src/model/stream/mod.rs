@@ -19,9 +19,6 @@ pub use node_masked::NodeMasked;
 pub use plain::Plain;
 pub use reference::{Ablation, LayerReference, Reference};
 
-#[cfg(test)]
-mod tests;
-
 use burn::tensor::Tensor;
 
 use super::{attention::Qkv, transformer::Linear};
