@@ -1,4 +1,10 @@
 //! What the tests of the whole share.
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "support for tests: what goes wrong here is a failed test"
+)]
 
 use burn::tensor::{Device, Tensor};
 use vitrine_core::device::{Kind, adapter_name};

@@ -3,7 +3,7 @@
 //! **Idea.** Drivers exist that take every call and return wrong numbers. Before a device is used it computes, once, the kinds of things vitrine computes, and
 //! the result is compared with the CPU's.
 //!
-//! **Method.** Two tiny models, one built like GPT-2 (LayerNorm, learned positions, GELU) and one like Llama (RMSNorm, grouped heads, rotation, SwiGLU), on two
+//! **Method.** Two tiny models, one built like GPT-2 (`LayerNorm`, learned positions, GELU) and one like Llama (`RMSNorm`, grouped heads, rotation, `SwiGLU`), on two
 //! sequences of different length: the masked forward, the gradients of its edge masks, and the gradients of all weights under next-token loss by autodiff.
 //! Sizes are no powers of two and reach beyond one tile of a matrix kernel. The largest difference of each part is measured in units of that part's
 //! root mean square, so that a gradient which is all zeros cannot pass for a small one.

@@ -86,6 +86,9 @@ impl Stream for Recorder {
 }
 
 /// The weighted cross-entropy of `targets` (one token a row of the batch) in nats, and its gradient at every weight.
+///
+/// # Errors
+/// [`cross_entropy::ReadError`] when the device does not give the loss back.
 pub fn loss_and_gradients(
     model: &Transformer,
     batch: &Batch,
@@ -96,7 +99,7 @@ pub fn loss_and_gradients(
     let read = model.forward(batch, &mut recorder);
     let mut gradients = Gradients::new();
     let normed = model.final_norm.apply(read.clone());
-    let output = cross_entropy::through_unembedding(normed, model.unembedding(), model.unembed.is_none(), targets, weights)?;
+    let output = cross_entropy::through_unembedding(&normed, &model.unembedding(), model.unembed.is_none(), targets, weights)?;
     let d_final = through_norm(&model.final_norm, "final_norm", read, output.d_input, &mut gradients);
     // A tied table has its gradient as the unembedding already; that as the embedding comes on top.
     let table = match &model.unembed {

@@ -37,8 +37,8 @@ pub struct CrossEntropy {
 /// # Errors
 /// [`ReadError`] when the device does not give the loss back.
 pub fn through_unembedding(
-    input: Tensor<2>,
-    unembedding: Tensor<2>,
+    input: &Tensor<2>,
+    unembedding: &Tensor<2>,
     tied: bool,
     targets: &[u32],
     weights: &[f32],
@@ -59,7 +59,8 @@ pub fn through_unembedding(
         });
         d_input.push(product(d_logits, unembedding.clone().transpose()));
     }
-    let d_unembedding = d_unembedding.unwrap_or_else(|| if tied { unembedding.transpose().zeros_like() } else { unembedding.zeros_like() });
+    let d_unembedding =
+        d_unembedding.unwrap_or_else(|| if tied { unembedding.clone().transpose().zeros_like() } else { unembedding.zeros_like() });
     Ok(CrossEntropy { loss, d_input: Tensor::cat(d_input, 0), d_unembedding })
 }
 

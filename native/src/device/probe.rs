@@ -56,8 +56,8 @@ fn ask(command: &mut Command, limit: Duration) -> Verdict {
     if let Some(out) = child.stdout.take() {
         thread::spawn(move || {
             // Drivers may talk here too; the verdict is the line that is one.
-            let lines = BufReader::new(out.take(OUTPUT_LIMIT)).lines().map_while(Result::ok);
-            let _ = tell.send(lines.filter_map(|line| serde_json::from_str::<Verdict>(&line).ok()).next());
+            let mut lines = BufReader::new(out.take(OUTPUT_LIMIT)).lines().map_while(Result::ok);
+            let _ = tell.send(lines.find_map(|line| serde_json::from_str::<Verdict>(&line).ok()));
         });
     }
     let said = told.recv_timeout(limit);
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_crash_a_hang_and_silence_become_verdicts() {
-        let long = Duration::from_secs(60);
+        let long = Duration::from_mins(1);
         let crash = shell("kill -SEGV $$", long).problem.unwrap().to_string();
         assert_eq!(crash, "the driver crashed in the self-check (segmentation fault, signal 11)");
         let hung = shell("exec sleep 1000", Duration::from_millis(50)).problem.unwrap();
@@ -195,7 +195,7 @@ mod tests {
     fn a_verdict_counts_even_if_the_process_never_ends() {
         let verdict = Verdict { difference: Some(0.5), ..check_here(Name { kind: Kind::Cpu, index: 0 }) };
         let script = format!("echo a driver talks; echo '{}'; exec sleep 1000", serde_json::to_string(&verdict).unwrap());
-        assert_eq!(shell(&script, Duration::from_secs(60)), verdict);
+        assert_eq!(shell(&script, Duration::from_mins(1)), verdict);
     }
 
     #[test]

@@ -138,7 +138,9 @@ impl Task<'_> {
                 let from = out.len();
                 out.extend_from_slice(self.qkv.row(self.entry, self.kv_head * self.group() + head, position, self.width));
                 let row = &mut out[from..];
-                row.iter_mut().for_each(|x| *x *= scale);
+                for x in row.iter_mut() {
+                    *x *= scale;
+                }
                 if let Some(angles) = self.angles(position) {
                     turn(row, angles, 1.0);
                 }
@@ -206,9 +208,13 @@ impl pulp::WithSimd for Softmax<'_> {
             let seen = self.causal.map_or(self.keys, |positions| positions.start + i % positions.len() + 1);
             let (row, hidden) = row.split_at_mut(seen);
             let largest = largest(row);
-            row.iter_mut().for_each(|x| *x = exp(*x - largest));
+            for x in row.iter_mut() {
+                *x = exp(*x - largest);
+            }
             let inverse = 1.0 / sum(row, |x| x);
-            row.iter_mut().for_each(|x| *x *= inverse);
+            for x in row.iter_mut() {
+                *x *= inverse;
+            }
             hidden.fill(0.0);
         }
     }

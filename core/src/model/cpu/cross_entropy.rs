@@ -23,11 +23,15 @@ impl pulp::WithSimd for Rows<'_> {
             let target = target as usize;
             let largest = largest(row);
             let chosen = row.get(target).map_or(f32::NAN, |x| x - largest);
-            row.iter_mut().for_each(|x| *x = exp(*x - largest));
+            for x in row.iter_mut() {
+                *x = exp(*x - largest);
+            }
             let total = sum(row, |x| x);
             *loss = weight * (total.ln() - chosen);
             let factor = weight / total;
-            row.iter_mut().for_each(|x| *x *= factor);
+            for x in row.iter_mut() {
+                *x *= factor;
+            }
             if let Some(x) = row.get_mut(target) {
                 *x -= weight;
             }

@@ -62,7 +62,7 @@ pub enum Start<'a> {
     Keep,
 }
 
-impl<'a> Start<'a> {
+impl Start<'_> {
     fn from(self, column: usize) -> Self {
         match self {
             Self::Row(row) => Self::Row(&row[column..]),
@@ -175,7 +175,9 @@ fn blocks<S: pulp::Simd, const HEIGHT: usize, const VECTORS: usize, const WIDTH:
     for column in (0..n).step_by(columns) {
         let here = columns.min(n - column);
         if k == 0 {
-            rows.iter_mut().for_each(|row| begin(&mut row[column..column + here], start.from(column)));
+            for row in rows.iter_mut() {
+                begin(&mut row[column..column + here], start.from(column));
+            }
         }
         for at in (0..k).step_by(depth.max(1)) {
             let depth = depth.min(k - at);

@@ -366,7 +366,7 @@ mod tests {
             let rows = first + columns;
             let (weights, stored, base, other) = (numbers(n * columns), numbers(rows * width), numbers(width), numbers(n * width));
             // A third of the weights are 0, whole columns among them.
-            let weight = |i: usize, c: usize| if c % 5 == 0 || (i + c) % 7 == 0 { 0.0 } else { weights[i * columns + c] };
+            let weight = |i: usize, c: usize| if c.is_multiple_of(5) || (i + c).is_multiple_of(7) { 0.0 } else { weights[i * columns + c] };
             let mut tiled = TiledRows::zeros(rows, width);
             tiled.put(0, &stored[..first * width]);
             tiled.put(first, &stored[first * width..]);
@@ -387,7 +387,7 @@ mod tests {
             let mut others = TiledRows::zeros(n + 2, width);
             others.put(1, &other);
             for sparse in [false, true] {
-                let wanted = |i: usize, r: usize| !sparse || (i * 7 + r) % 4 == 0;
+                let wanted = |i: usize, r: usize| !sparse || (i * 7 + r).is_multiple_of(4);
                 let dots = tiled.dots(rows, &others, 1..n + 1, wanted);
                 assert_eq!(dots.len(), n * rows);
                 for (i, r) in (0..n).flat_map(|i| (0..rows).map(move |r| (i, r))).filter(|&(i, r)| wanted(i, r)) {

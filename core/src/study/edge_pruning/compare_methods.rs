@@ -121,7 +121,7 @@ pub fn compare_methods(
     for &size in sizes {
         let phase = format!("prune to {size} edges");
         let pruned: Pruned =
-            lab::finish(lab, &phase, |lab| prune_to(train_on, test_on, &full, scores.as_deref(), size, config, &phase, lab))?;
+            lab::finish(lab, &phase, |lab| prune_to(train_on, (test_on, &full), scores.as_deref(), size, config, &phase, lab))?;
         let Pruned { circuit, history, scores, seconds } = pruned;
         let circuit = native::from_json(&circuit).map_err(circuit_error)?;
         found.rows.push(Row { method, size, edges: circuit.counts().kept, scores, seconds: seconds_before + seconds });
@@ -159,8 +159,7 @@ fn circuit_error(e: super::circuit::CircuitError) -> PruneError {
 
 fn prune_to(
     train_on: &Problem,
-    test_on: &Problem,
-    full: &Outputs,
+    (test_on, full): (&Problem, &Outputs),
     scores: Option<&[f32]>,
     size: usize,
     config: &PruneConfig,

@@ -42,14 +42,14 @@ struct Noise;
 
 impl ParamVisitor for Noise {
     fn vector(&mut self, name: &str, value: &mut Tensor<1>) {
-        value.inplace(|v| noisy(name, v));
+        value.inplace(|v| noisy(name, &v));
     }
     fn matrix(&mut self, name: &str, value: &mut Tensor<2>) {
-        value.inplace(|v| noisy(name, v));
+        value.inplace(|v| noisy(name, &v));
     }
 }
 
-fn noisy<const D: usize>(name: &str, value: Tensor<D>) -> Tensor<D> {
+fn noisy<const D: usize>(name: &str, value: &Tensor<D>) -> Tensor<D> {
     let mut stream = rng::Stream::new(8, name, 0);
     let noise: Vec<f32> = (0..value.dims().iter().product()).map(|_| (stream.normal() * 0.3) as f32).collect();
     value.clone() + Tensor::from_data(TensorData::new(noise, value.dims()), &value.device())
