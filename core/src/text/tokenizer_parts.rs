@@ -90,6 +90,7 @@ pub(super) struct Added {
     pub(super) id: u32,
     pub(super) content: String,
     #[serde(default)]
+    #[cfg_attr(target_family = "wasm", expect(dead_code, reason = "the native engine keeps a list of special tokens"))]
     pub(super) special: bool,
     #[serde(default)]
     pub(super) single_word: bool,
