@@ -1,7 +1,15 @@
 //! One report with every kind of panel, one with hostile labels: what the browser tests open. All figures in it are invented.
 //!
 //! `cargo run --release -p vitrine-core --example gallery FOLDER`
-#![allow(clippy::disallowed_methods, reason = "an example writes files")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    clippy::unwrap_used,
+    clippy::too_many_arguments,
+    clippy::wildcard_imports,
+    clippy::redundant_closure,
+    reason = "an example writes files, says where, and may end with a panic; it shows every kind of finding"
+)]
 
 use vitrine_core::findings::*;
 use vitrine_core::report::{self, Options};

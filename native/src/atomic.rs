@@ -120,21 +120,31 @@ impl FolderWriter {
     ///
     /// # Errors
     /// When the target appeared in the meantime or the rename fails; nothing is left behind then.
-    pub fn commit(self) -> Result<Manifest> {
-        let manifest = Manifest { format: FORMAT.to_owned(), files: self.files };
+    pub fn commit(self) -> Result<()> {
+        let manifest = Manifest { format: FORMAT.to_owned(), files: self.files.clone() };
         let mut text = serde_json::to_vec_pretty(&manifest)?;
         text.push(b'\n');
-        let publish = || -> Result<()> {
+        let write = || -> std::io::Result<()> {
             let mut file = File::create_new(self.staging.path().join(MANIFEST))?;
             file.write_all(&text)?;
-            file.sync_all()?;
+            file.sync_all()
+        };
+        write().with_context(|| format!("cannot write {MANIFEST} of {}", self.target.display()))?;
+        self.publish()
+    }
+
+    /// Renames the folder into place as it is, for other programs that expect their own files only.
+    ///
+    /// # Errors
+    /// As [`FolderWriter::commit`].
+    pub fn publish(self) -> Result<()> {
+        let publish = || -> Result<()> {
             sync_folder(self.staging.path())?;
             // The rename itself replaces an empty folder and refuses a filled one.
             fs::rename(self.staging.path(), &self.target)?;
             sync_folder(parent(&self.target))
         };
-        publish().with_context(|| format!("cannot put {} in place", self.target.display()))?;
-        Ok(manifest)
+        publish().with_context(|| format!("cannot put {} in place", self.target.display()))
     }
 }
 
@@ -166,12 +176,6 @@ impl Folder {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// What the folder holds.
-    #[must_use]
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
     }
 
     /// Reads one file whole; the bytes returned are the bytes that were hashed.
@@ -211,16 +215,6 @@ impl Folder {
         }
         Ok(())
     }
-}
-
-/// Opens a folder and checks all of it.
-///
-/// # Errors
-/// As [`Folder::open`] and [`Folder::verify`].
-pub fn verify(path: &Path) -> Result<Manifest> {
-    let folder = Folder::open(path)?;
-    folder.verify()?;
-    Ok(folder.manifest)
 }
 
 /// Deletes the temporary files and folders that a killed process left in `folder`. Call it only under a lock on that folder.

@@ -1,12 +1,12 @@
-//! Opening what the user names: a model, a device, a circuit.
+//! Opening what the user names: a model, a circuit; devices are next door.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
-use burn::tensor::{Device, Tensor, TensorData};
+use anyhow::{Context, Result};
+use burn::tensor::Device;
 use vitrine_core::{
     formats::{
         config::ModelDescription,
@@ -14,13 +14,13 @@ use vitrine_core::{
         safetensors::SafeTensors,
         weights::{ShardIndex, Sharded},
     },
-    model::{Graph, Transformer, load},
+    model::{Graph, Transformer, TransformerConfig, load},
     study::edge_pruning::circuit::{Circuit, eap_ig, edge_list, native},
     text::tokenizer::Tokenizer,
 };
 
 use crate::{
-    atomic::{hash_file, read_bounded},
+    atomic::{hash_file, read_bounded, sha256_hex},
     registry::{self, FileSource},
 };
 
@@ -33,6 +33,56 @@ pub struct Opened {
     pub tokenizer: Tokenizer,
     /// SHA-256 of each file used, by file name.
     pub hashes: BTreeMap<String, String>,
+}
+
+impl Opened {
+    /// One SHA-256 for the weights: of their file, or of the list of their files' hashes where there are several.
+    pub fn weights_hash(&self) -> Option<String> {
+        let weights: Vec<(&String, &String)> = self.hashes.iter().filter(|(name, _)| !is_json(name)).collect();
+        match weights.as_slice() {
+            [] => None,
+            [(_, hash)] => Some((*hash).clone()),
+            several => {
+                let lines: Vec<String> = several.iter().map(|(name, hash)| format!("{hash}  {name}")).collect();
+                Some(sha256_hex(lines.join("\n").as_bytes()))
+            }
+        }
+    }
+}
+
+fn is_json(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "json")
+}
+
+/// The config of a model, without its weights.
+pub fn config(name: &str) -> Result<TransformerConfig> {
+    let path = model_path(name)?;
+    Ok(TransformerConfig::try_from(&if path.is_dir() {
+        ModelDescription::from_hf_config(&hf_file(&path, "config.json")?)?
+    } else {
+        ModelDescription::from_gguf(&gguf(&path)?).with_context(|| format!("in {}", path.display()))?
+    })?)
+}
+
+/// The tokenizer of a model, without its weights; or that of a `tokenizer.json`.
+pub fn tokenizer(name: &str) -> Result<Tokenizer> {
+    let path = model_path(name)?;
+    let tokenizer = if path.is_dir() {
+        Tokenizer::from_json(&hf_file(&path, "tokenizer.json")?)
+    } else if path.extension().is_some_and(|e| e == "json") {
+        Tokenizer::from_json(&read_bounded(&path, TEXT_LIMIT)?)
+    } else {
+        Tokenizer::from_gguf(&gguf(&path)?)
+    };
+    tokenizer.with_context(|| format!("in {}", path.display()))
+}
+
+fn hf_file(folder: &Path, file: &str) -> Result<Vec<u8>> {
+    read_bounded(&folder.join(file), TEXT_LIMIT).with_context(|| format!("a Hugging Face folder needs {file}"))
+}
+
+fn gguf(path: &Path) -> Result<Gguf<FileSource>> {
+    Gguf::open(FileSource::open(path)?).with_context(|| format!("in {}", path.display()))
 }
 
 /// Where `name` lies: a path, or the name of a model in the registry.
@@ -56,9 +106,8 @@ pub fn model(name: &str, device: &Device) -> Result<Opened> {
         Ok(())
     };
     if path.is_dir() {
-        let text = |file: &str| read_bounded(&path.join(file), TEXT_LIMIT).with_context(|| format!("a Hugging Face folder needs {file}"));
-        let description = ModelDescription::from_hf_config(&text("config.json")?)?;
-        let tokenizer = Tokenizer::from_json(&text("tokenizer.json")?)?;
+        let description = ModelDescription::from_hf_config(&hf_file(&path, "config.json")?)?;
+        let tokenizer = Tokenizer::from_json(&hf_file(&path, "tokenizer.json")?)?;
         note(&path.join("config.json"))?;
         note(&path.join("tokenizer.json"))?;
         let index = path.join("model.safetensors.index.json");
@@ -79,98 +128,19 @@ pub fn model(name: &str, device: &Device) -> Result<Opened> {
         return Ok(Opened { model, tokenizer, hashes });
     }
     note(&path)?;
-    let gguf = Gguf::open(FileSource::open(&path)?).with_context(|| format!("in {}", path.display()))?;
-    let description = ModelDescription::from_gguf(&gguf)?;
-    let model = load::load(&description, &gguf, device)?;
+    let gguf = gguf(&path)?;
+    let place = || format!("in {}", path.display());
+    let description = ModelDescription::from_gguf(&gguf).with_context(place)?;
+    let model = load::load(&description, &gguf, device).with_context(place)?;
     Ok(Opened { model, tokenizer: Tokenizer::from_gguf(&gguf)?, hashes })
 }
 
-/// Opens a tokenizer alone: a `tokenizer.json`, or that of a model.
-pub fn tokenizer(name: &str) -> Result<Tokenizer> {
-    let path = model_path(name)?;
-    let json =
-        if path.is_dir() { Some(path.join("tokenizer.json")) } else { path.extension().is_some_and(|e| e == "json").then(|| path.clone()) };
-    match json {
-        Some(json) => Tokenizer::from_json(&read_bounded(&json, TEXT_LIMIT)?),
-        None => Gguf::open(FileSource::open(&path)?).and_then(|file| Tokenizer::from_gguf(&file)),
-    }
-    .with_context(|| format!("in {}", path.display()))
-}
-
-/// The device of the given name, checked to compute right numbers.
+/// The device of the given name, checked to compute right numbers, and what to call it.
+///
+/// # Errors
+/// One line that says why it cannot be used.
 pub fn device(name: &str) -> Result<(Device, String)> {
-    let candidates = devices();
-    if name == "auto" {
-        for (label, make) in &candidates {
-            let device = make();
-            if self_check(&device).is_ok() {
-                return Ok((device, (*label).to_owned()));
-            }
-        }
-        bail!("no device passes its self-check; see `vitrine device list`");
-    }
-    let Some((label, make)) = candidates.iter().find(|(label, _)| *label == name) else {
-        let built: Vec<&str> = candidates.iter().map(|(label, _)| *label).collect();
-        bail!(
-            "device {name} is not in this build; it has: auto, {} (others need a cargo feature: wgpu, vulkan, metal, cuda)",
-            built.join(", ")
-        );
-    };
-    let device = make();
-    self_check(&device).with_context(|| format!("device {label} cannot be used"))?;
-    Ok((device, (*label).to_owned()))
-}
-
-/// A device's name and how to make it.
-pub type Candidate = (&'static str, fn() -> Device);
-
-/// Devices of this build, best first.
-pub fn devices() -> Vec<Candidate> {
-    vec![
-        #[cfg(feature = "cuda")]
-        ("cuda", || Device::cuda(0)),
-        #[cfg(feature = "vulkan")]
-        ("vulkan", || Device::vulkan(Default::default())),
-        #[cfg(feature = "metal")]
-        ("metal", || Device::metal(Default::default())),
-        #[cfg(all(feature = "wgpu", not(any(feature = "vulkan", feature = "metal"))))]
-        ("wgpu", || Device::wgpu(Default::default())),
-        ("cpu", Device::flex),
-    ]
-}
-
-/// A product, a softmax and its gradient against known values: a device that gets them wrong, or has no driver, is refused.
-pub fn self_check(device: &Device) -> Result<()> {
-    let device = device.clone();
-    // A missing driver shows itself as a panic in the backend; it must not end the program.
-    let quiet = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let checked = std::panic::catch_unwind(move || -> Result<f32> {
-        let n = 17_usize;
-        let a: Vec<f32> = (0..n * n).map(|i| ((i * 37 % 23) as f32 - 11.0) / 11.0).collect();
-        let (host_a, host_b) = (a.clone(), a.iter().rev().copied().collect::<Vec<f32>>());
-        let x = Tensor::<2>::from_data(TensorData::new(a, [n, n]), &device);
-        let y = Tensor::<2>::from_data(TensorData::new(host_b.clone(), [n, n]), &device);
-        let found = burn::tensor::activation::softmax(x.matmul(y), 1).try_into_data()?.try_into_vec::<f32>();
-        let found = found.map_err(|e| anyhow::anyhow!("{e:?}"))?;
-        let mut worst = 0.0_f32;
-        for row in 0..n {
-            let logits: Vec<f64> =
-                (0..n).map(|c| (0..n).map(|k| f64::from(host_a[row * n + k]) * f64::from(host_b[k * n + c])).sum()).collect();
-            let sum: f64 = logits.iter().map(|l| l.exp()).sum();
-            for (c, l) in logits.iter().enumerate() {
-                worst = worst.max((l.exp() / sum - f64::from(found[row * n + c])).abs() as f32);
-            }
-        }
-        Ok(worst)
-    });
-    std::panic::set_hook(quiet);
-    match checked {
-        Ok(Ok(worst)) if worst < 1e-4 => Ok(()),
-        Ok(Ok(worst)) => bail!("it computes wrong numbers (largest error {worst} in a softmax)"),
-        Ok(Err(error)) => Err(error.context("it does not answer")),
-        Err(_) => bail!("its driver is missing or does not start"),
-    }
+    crate::device::open(name)
 }
 
 /// Reads a circuit in any of the known formats: vitrine's JSON, EAP-IG's JSON, an edge list as JSON or text.

@@ -74,7 +74,7 @@ impl Progress {
             bar.reset_eta();
         }
         let now = Instant::now();
-        let state = State { start: now, first: done, done, last_line: now, message: String::new() };
+        let state = State { start: now, first: done, done, last_line: now };
         Task { progress: self.clone(), label: label.to_owned(), total, bar, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -94,7 +94,7 @@ impl Progress {
     }
 }
 
-/// One piece of work. Clones share the count, so threads may advance it together.
+/// One piece of work. Clones share the count.
 #[derive(Clone)]
 pub struct Task {
     progress: Progress,
@@ -110,23 +110,12 @@ struct State {
     first: u64,
     done: u64,
     last_line: Instant,
-    message: String,
 }
 
 impl Task {
     /// Says that `done` steps are made in all.
     pub fn set(&self, done: u64) {
         self.update(|state| state.done = done);
-    }
-
-    /// Adds `steps` to the steps made.
-    pub fn advance(&self, steps: u64) {
-        self.update(|state| state.done = state.done.saturating_add(steps));
-    }
-
-    /// Sets the short text beside the count, such as `loss 2.31`.
-    pub fn message(&self, text: &str) {
-        self.update(|state| text.clone_into(&mut state.message));
     }
 
     /// Ends the task: its bar goes, and one closing line stays.
@@ -147,7 +136,6 @@ impl Task {
                 Mode::Quiet => None,
                 Mode::Bars => {
                     self.bar.set_position(state.done);
-                    self.bar.set_message(state.message.clone());
                     None
                 }
                 Mode::Lines => (state.last_line.elapsed() >= LINE_INTERVAL).then(|| {
@@ -163,7 +151,7 @@ impl Task {
 }
 
 impl State {
-    /// `train: 120/1000, 3.4/s, 4 min 19 s left, loss 2.31`, or for a finished task `train: 1000/1000 in 4 min 54 s, 3.4/s, loss 2.31`.
+    /// `train: 120/1000, 3.4/s, 4 min 19 s left`, or for a finished task `train: 1000/1000 in 4 min 54 s, 3.4/s`.
     #[expect(clippy::cast_precision_loss, reason = "a speed is shown to three digits")]
     fn line(&self, label: &str, total: Option<u64>, elapsed: Duration, finished: bool) -> String {
         let seconds = elapsed.as_secs_f64();
@@ -181,9 +169,6 @@ impl State {
             if let Some(left) = total.map(|t| t.saturating_sub(self.done)).filter(|left| !finished && *left > 0) {
                 let _ = write!(text, ", {} left", duration(left as f64 / speed));
             }
-        }
-        if !self.message.is_empty() {
-            let _ = write!(text, ", {}", self.message);
         }
         text
     }
@@ -211,11 +196,8 @@ fn duration(seconds: f64) -> String {
 }
 
 fn style(known_length: bool) -> ProgressStyle {
-    let template = if known_length {
-        "{prefix} {bar:24} {pos}/{len}, {per_sec}, {eta} left, {msg}"
-    } else {
-        "{prefix} {spinner} {pos}, {per_sec}, {msg}"
-    };
+    let template =
+        if known_length { "{prefix} {bar:24} {pos}/{len}, {per_sec}, {eta} left" } else { "{prefix} {spinner} {pos}, {per_sec}" };
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
@@ -223,27 +205,27 @@ fn style(known_length: bool) -> ProgressStyle {
 mod tests {
     use super::*;
 
-    fn state(first: u64, done: u64, message: &str) -> State {
+    fn state(first: u64, done: u64) -> State {
         let now = Instant::now();
-        State { start: now, first, done, last_line: now, message: message.to_owned() }
+        State { start: now, first, done, last_line: now }
     }
 
     #[test]
     fn lines_say_how_far_how_fast_how_long() {
-        let s = |first, done, secs| state(first, done, "loss 2.31").line("train", Some(1000), Duration::from_secs(secs), false);
-        assert_eq!(s(0, 120, 40), "train: 120/1000, 3.0/s, 4 min 53 s left, loss 2.31");
-        assert_eq!(s(0, 2, 10), "train: 2/1000, 5.0 s each, 1 h 23 min left, loss 2.31");
+        let s = |first, done, secs| state(first, done).line("train", Some(1000), Duration::from_secs(secs), false);
+        assert_eq!(s(0, 120, 40), "train: 120/1000, 3.0/s, 4 min 53 s left");
+        assert_eq!(s(0, 2, 10), "train: 2/1000, 5.0 s each, 1 h 23 min left");
         // Steps of an earlier process do not make this one look faster.
-        assert_eq!(s(100, 120, 40), "train: 120/1000, 2.0 s each, 29 min 20 s left, loss 2.31");
-        assert_eq!(s(100, 100, 40), "train: 100/1000, loss 2.31");
-        let end = state(0, 1000, "").line("train", Some(1000), Duration::from_secs(294), true);
+        assert_eq!(s(100, 120, 40), "train: 120/1000, 2.0 s each, 29 min 20 s left");
+        assert_eq!(s(100, 100, 40), "train: 100/1000");
+        let end = state(0, 1000).line("train", Some(1000), Duration::from_secs(294), true);
         assert_eq!(end, "train: 1000/1000 in 4 min 54 s, 3.4/s");
-        assert_eq!(state(0, 7, "").line("read", None, Duration::from_secs(7), false), "read: 7, 1.0/s");
+        assert_eq!(state(0, 7).line("read", None, Duration::from_secs(7), false), "read: 7, 1.0/s");
     }
 
     #[test]
     fn style_templates_are_valid() {
-        for text in ["{prefix} {bar:24} {pos}/{len}, {per_sec}, {eta} left, {msg}", "{prefix} {spinner} {pos}, {per_sec}, {msg}"] {
+        for text in ["{prefix} {bar:24} {pos}/{len}, {per_sec}, {eta} left", "{prefix} {spinner} {pos}, {per_sec}"] {
             assert!(ProgressStyle::with_template(text).is_ok());
         }
     }
@@ -255,10 +237,9 @@ mod tests {
         progress.note("a note");
         std::thread::scope(|scope| {
             for _ in 0..3 {
-                scope.spawn(|| task.advance(1));
+                scope.spawn(|| task.set(3));
             }
         });
-        task.message("done");
         task.finish();
         let bytes = sink.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -268,7 +249,7 @@ mod tests {
     fn a_log_gets_few_lines_and_quiet_none() {
         let text = shown(Mode::Lines);
         assert_eq!(text.lines().count(), 2, "{text}");
-        assert!(text.starts_with("a note\nwork: 3/3 in ") && text.trim_end().ends_with(", done"), "{text}");
+        assert!(text.starts_with("a note\nwork: 3/3 in "), "{text}");
         assert_eq!(shown(Mode::Quiet), "");
     }
 }

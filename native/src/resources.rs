@@ -48,6 +48,14 @@ pub fn peak_memory_bytes() -> Option<u64> {
     kib_field(&read("/proc/self/status")?, "VmHWM")
 }
 
+/// Forgets the most memory held so far and returns what is held now, in bytes. `None` where the system cannot do it.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "a switch of the kernel, not a file that could be left half written")]
+pub fn reset_peak_memory() -> Option<u64> {
+    std::fs::write("/proc/self/clear_refs", "5").ok()?;
+    kib_field(&read("/proc/self/status")?, "VmRSS")
+}
+
 /// Memory that new work can take without swapping, in bytes: the system's figure, or less where a control group (a container, a
 /// batch job) allows less. `None` where the system does not say.
 #[must_use]
@@ -58,11 +66,11 @@ pub fn available_memory_bytes() -> Option<u64> {
 
 /// Processor time of all threads of this process so far, in seconds; ended threads count. `None` where the system does not say.
 #[must_use]
+#[cfg_attr(unix, expect(clippy::unnecessary_wraps, reason = "other systems do not say"))]
 pub fn cpu_seconds() -> Option<f64> {
     #[cfg(unix)]
     {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-        #[expect(clippy::cast_precision_loss, reason = "exact for the first 285 million years")]
         Some(time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9)
     }
     #[cfg(not(unix))]

@@ -11,7 +11,7 @@
 //!   run.json        what was run, on what, with what
 //!   metrics.jsonl   one line a record
 //!   tb/             the same numbers for TensorBoard
-//!   checkpoints/    step-0000000100/, newest last; each with a manifest of hashes and position.json
+//!   checkpoints/    save-0000000012/, newest last; each with a manifest of hashes and position.json
 //!   artifacts/      files the study leaves
 //!   findings.json   report.html
 //! ```
@@ -31,13 +31,16 @@ use crate::tensorboard::EventWriter;
 
 const POSITION: &str = "position.json";
 const MAX_RUN_JSON_BYTES: u64 = 64 << 20;
-/// Checkpoints kept when [`RunFolder::keep`] says nothing else.
+/// Checkpoints kept: a damaged one costs no more than the way from the one before.
 const KEEP: usize = 3;
 
 /// How long the logs were when a checkpoint was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Position {
+    /// Number of the checkpoint.
+    number: u64,
+    /// Last step logged.
     step: u64,
     metrics_bytes: u64,
     tensorboard_bytes: BTreeMap<String, u64>,
@@ -46,8 +49,8 @@ struct Position {
 /// A checkpoint that a run continues from. All of its files have been checked against their hashes.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
-    /// Steps done when it was written.
-    pub step: u64,
+    /// How many checkpoints the run wrote up to this one.
+    pub number: u64,
     /// Its files.
     pub folder: Folder,
 }
@@ -61,7 +64,7 @@ pub struct RunFolder {
     metrics: File,
     events: Option<EventWriter>,
     last_step: u64,
-    keep: usize,
+    last_checkpoint: u64,
     resumed: Option<Checkpoint>,
     notes: Vec<String>,
     _lock: File,
@@ -94,7 +97,7 @@ impl RunFolder {
         let newest = newest_checkpoint(&path.join("checkpoints"), &mut notes)?;
         let position = match &newest {
             Some(checkpoint) => read_position(checkpoint)?,
-            None => Position { step: 0, metrics_bytes: 0, tensorboard_bytes: BTreeMap::new() },
+            None => Position { number: 0, step: 0, metrics_bytes: 0, tensorboard_bytes: BTreeMap::new() },
         };
         let metrics = open_cut(&path.join("metrics.jsonl"), position.metrics_bytes)?;
         cut_events(&path.join("tb"), &position.tensorboard_bytes)?;
@@ -105,7 +108,7 @@ impl RunFolder {
             metrics,
             events: None,
             last_step: position.step,
-            keep: KEEP,
+            last_checkpoint: position.number,
             resumed: newest,
             notes,
             _lock: lock,
@@ -130,11 +133,6 @@ impl RunFolder {
         &self.notes
     }
 
-    /// Keeps the newest `count` checkpoints (at least one).
-    pub fn keep(&mut self, count: usize) {
-        self.keep = count.max(1);
-    }
-
     /// Writes `run.json`, byte for byte. Write it before the first step, so that a killed run can be continued, and again at the end.
     ///
     /// # Errors
@@ -153,11 +151,13 @@ impl RunFolder {
     /// # Errors
     /// When it cannot be read.
     pub fn read_run(&self) -> Result<Option<Vec<u8>>> {
-        let path = self.path.join("run.json");
-        if !path.exists() {
-            return Ok(None);
-        }
-        atomic::read_bounded(&path, MAX_RUN_JSON_BYTES).map(Some)
+        read_run(&self.path)
+    }
+
+    /// Whether the run came to its end: findings and report are there.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.path.join("findings.json").exists() && self.path.join("report.html").exists()
     }
 
     /// Adds one line to `metrics.jsonl` and a point to each curve. A value that is not finite is `null` in the line. Steps count over
@@ -191,30 +191,28 @@ impl RunFolder {
         self.events(now)?.text(now, step, tag, text)
     }
 
-    /// Writes `checkpoints/step-…/` with the given files, flushes the logs, and deletes the oldest checkpoints beyond the number to
-    /// keep. A step has one checkpoint: a second call for the same step writes nothing.
+    /// Writes `checkpoints/save-…/` with the given files, flushes the logs, and deletes the oldest checkpoints beyond the number to
+    /// keep.
     ///
     /// # Errors
     /// When a name is not a plain file name, or the disk refuses; the earlier checkpoints are then all still there.
-    pub fn checkpoint(&mut self, step: u64, files: &[(&str, &[u8])]) -> Result<PathBuf> {
+    pub fn checkpoint(&mut self, files: &[(&str, &[u8])]) -> Result<PathBuf> {
         let folder = self.path.join("checkpoints");
-        let target = folder.join(checkpoint_name(step));
-        if target.exists() {
-            return Ok(target);
-        }
-        ensure!(step >= self.last_step, "a checkpoint of step {step} comes after metrics of step {}", self.last_step);
+        let number = self.last_checkpoint + 1;
+        let target = folder.join(checkpoint_name(number));
         self.metrics.sync_all().context("cannot flush metrics.jsonl")?;
-        let position =
-            Position { step, metrics_bytes: self.metrics.metadata()?.len(), tensorboard_bytes: event_files(&self.path.join("tb"))? };
+        let metrics_bytes = self.metrics.metadata()?.len();
+        let position = Position { number, step: self.last_step, metrics_bytes, tensorboard_bytes: event_files(&self.path.join("tb"))? };
         let mut writer = FolderWriter::new(&target)?;
         writer.add(POSITION, &serde_json::to_vec_pretty(&position)?)?;
         for (name, bytes) in files {
             writer.add(name, bytes)?;
         }
         writer.commit()?;
-        let steps = checkpoint_steps(&folder)?;
-        for step in steps.iter().take(steps.len().saturating_sub(self.keep)) {
-            let old = folder.join(checkpoint_name(*step));
+        self.last_checkpoint = number;
+        let numbers = checkpoint_numbers(&folder)?;
+        for number in numbers.iter().take(numbers.len().saturating_sub(KEEP)) {
+            let old = folder.join(checkpoint_name(*number));
             fs::remove_dir_all(&old).with_context(|| format!("cannot remove {}", old.display()))?;
         }
         Ok(target)
@@ -263,6 +261,18 @@ impl RunFolder {
     }
 }
 
+/// The `run.json` of a run folder, where there is one.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_run(folder: &Path) -> Result<Option<Vec<u8>>> {
+    let path = folder.join("run.json");
+    if !path.exists() {
+        return Ok(None);
+    }
+    atomic::read_bounded(&path, MAX_RUN_JSON_BYTES).map(Some)
+}
+
 fn lock(path: &Path) -> Result<File> {
     let name = path.join(".lock");
     let file = OpenOptions::new().create(true).write(true).truncate(false).open(&name);
@@ -285,7 +295,7 @@ fn lock(path: &Path) -> Result<File> {
 fn check_existing(path: &Path, config_hash: &str, resume: bool) -> Result<()> {
     let file = path.join("run.json");
     if !file.exists() {
-        let checkpoints = checkpoint_steps(&path.join("checkpoints"))?;
+        let checkpoints = checkpoint_numbers(&path.join("checkpoints"))?;
         ensure!(checkpoints.is_empty(), "{} has checkpoints but no run.json; move it away to start afresh", path.display());
         return Ok(());
     }
@@ -301,33 +311,33 @@ fn check_existing(path: &Path, config_hash: &str, resume: bool) -> Result<()> {
     Ok(())
 }
 
-fn checkpoint_name(step: u64) -> String {
-    format!("step-{step:010}")
+fn checkpoint_name(number: u64) -> String {
+    format!("save-{number:010}")
 }
 
-/// Steps of the checkpoints in `folder`, ascending.
-fn checkpoint_steps(folder: &Path) -> Result<Vec<u64>> {
-    let mut steps = Vec::new();
+/// Numbers of the checkpoints in `folder`, ascending.
+fn checkpoint_numbers(folder: &Path) -> Result<Vec<u64>> {
+    let mut numbers = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
         let name = entry?.file_name();
-        let step: Option<u64> = name.to_str().and_then(|n| n.strip_prefix("step-")).and_then(|n| n.parse().ok());
-        steps.extend(step.filter(|step| name == *checkpoint_name(*step)));
+        let number: Option<u64> = name.to_str().and_then(|n| n.strip_prefix("save-")).and_then(|n| n.parse().ok());
+        numbers.extend(number.filter(|number| name == *checkpoint_name(*number)));
     }
-    steps.sort_unstable();
-    Ok(steps)
+    numbers.sort_unstable();
+    Ok(numbers)
 }
 
-/// The newest checkpoint whose files all match their hashes. Damaged ones are renamed, with a note, so that their step is free again.
+/// The newest checkpoint whose files all match their hashes. Damaged ones are renamed, with a note, so that their number is free again.
 fn newest_checkpoint(folder: &Path, notes: &mut Vec<String>) -> Result<Option<Checkpoint>> {
-    for step in checkpoint_steps(folder)?.into_iter().rev() {
-        let path = folder.join(checkpoint_name(step));
+    for number in checkpoint_numbers(folder)?.into_iter().rev() {
+        let path = folder.join(checkpoint_name(number));
         match Folder::open(&path).and_then(|f| f.verify().map(|()| f)) {
-            Ok(checked) => return Ok(Some(Checkpoint { step, folder: checked })),
+            Ok(checked) => return Ok(Some(Checkpoint { number, folder: checked })),
             Err(error) => {
-                let aside = (0..1000).map(|n| folder.join(format!("damaged-{n}-{}", checkpoint_name(step)))).find(|p| !p.exists());
+                let aside = (0..1000).map(|n| folder.join(format!("damaged-{n}-{}", checkpoint_name(number)))).find(|p| !p.exists());
                 let aside = aside.context("no free name for a damaged checkpoint")?;
                 fs::rename(&path, &aside).with_context(|| format!("cannot set aside {}", path.display()))?;
-                notes.push(format!("checkpoint of step {step} is damaged and was set aside as {}: {error:#}", aside.display()));
+                notes.push(format!("checkpoint {number} is damaged and was set aside as {}: {error:#}", aside.display()));
             }
         }
     }
@@ -337,7 +347,7 @@ fn newest_checkpoint(folder: &Path, notes: &mut Vec<String>) -> Result<Option<Ch
 fn read_position(checkpoint: &Checkpoint) -> Result<Position> {
     let place = || format!("{} in {}", POSITION, checkpoint.folder.path().display());
     let position: Position = serde_json::from_slice(&checkpoint.folder.read(POSITION)?).with_context(|| format!("bad {}", place()))?;
-    ensure!(position.step == checkpoint.step, "{} says step {}", place(), position.step);
+    ensure!(position.number == checkpoint.number, "{} says number {}", place(), position.number);
     Ok(position)
 }
 

@@ -38,12 +38,6 @@ impl EventWriter {
         Ok(writer)
     }
 
-    /// Where the file is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Adds a point to the curve `tag`. Values are stored as 32-bit floats; NaN and infinities are kept and shown as such.
     ///
     /// # Errors
@@ -192,12 +186,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("tb");
         let mut writer = EventWriter::create(&folder, 1.5, "host.7").unwrap();
-        assert_eq!(writer.path().file_name().unwrap(), "events.out.tfevents.0000000001.host.7");
         writer.scalar(2.0, 300, "loss", -0.5).unwrap();
         writer.text(3.0, 1, "note", "hi").unwrap();
         // What the protocol buffers and the record writer of the Python package `tensorboard` make of the same three events.
         let expected = hex(KNOWN);
-        assert_eq!(std::fs::read(writer.path()).unwrap(), expected);
+        assert_eq!(std::fs::read(folder.join("events.out.tfevents.0000000001.host.7")).unwrap(), expected);
         assert!(EventWriter::create(&folder, 1.5, "host.7").is_err(), "an event file is never overwritten");
     }
 

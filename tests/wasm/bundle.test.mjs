@@ -30,7 +30,7 @@ test('bad input becomes an Error of one sentence, and the instance lives on', as
   const cases = [
     [() => wasm.tokenize(junk, 'x'), /tokenizer\.json/],
     [() => wasm.goldenTracr('{}', junk, '{}'), /./],
-    [() => wasm.Model.fromGguf(of(junk), cpu), /bytes at offset/],
+    [() => wasm.Model.fromGguf(of(junk), cpu), /GGUF version/],
     [() => wasm.Model.fromGguf(of(new Uint8Array()), cpu), /bytes at offset/],
     [() => wasm.Model.fromGguf(failing, cpu), /the disk is gone/],
     [() => wasm.Model.fromGguf(short, cpu), /gave 1 bytes for/],

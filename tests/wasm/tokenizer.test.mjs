@@ -45,7 +45,7 @@ for (const [name, path] of [['tiny-llama.gguf', join(root, 'tests/fixtures/gguf/
     const expected = native('model', 'tokenize', path, '--file', file);
     const tokenizer = wasm.Tokenizer.fromGguf(source(path));
     agree(t, tokenizer, expected.ids);
-    // Byte-level: every text comes back.
-    for (const [i, text] of all.entries()) assert.equal(tokenizer.decode(Uint32Array.from(expected.ids[i])), text);
+    // Every byte is a token of the small one, so every text comes back; SmolLM2 lacks some.
+    if (name === 'tiny-llama.gguf') for (const [i, text] of all.entries()) assert.equal(tokenizer.decode(Uint32Array.from(expected.ids[i])), text);
   });
 }

@@ -23,6 +23,8 @@ function learn(texts, count) {
   return merges;
 }
 
+const numbered = (tokens) => Object.fromEntries([...new Set(tokens)].map((token, id) => [token, id]));
+
 const split = (pattern) => ({
   type: 'Sequence',
   pretokenizers: [
@@ -43,9 +45,9 @@ const steps = {
 
 export function tokenizers(texts) {
   const merges = learn(texts, 400);
-  const vocab = {};
-  for (const token of ['<|endoftext|>', '<|im_end|>', ...character, ...merges.map((merge) => merge.replace(' ', ''))]) vocab[token] ??= Object.keys(vocab).length;
-  const added = [0, 1].map((id) => ({ id, content: Object.keys(vocab)[id], special: true, single_word: false, lstrip: false, rstrip: false, normalized: false }));
+  const special = ['<|endoftext|>', '<|im_end|>'];
+  const vocab = numbered([...special, ...character, ...merges.map((merge) => merge.replace(' ', ''))]);
+  const added = special.map((content, id) => ({ id, content, special: true, single_word: false, lstrip: false, rstrip: false, normalized: false }));
   const made = Object.entries(steps).map(([name, [pre_tokenizer, normalizer]]) => [
     name,
     { added_tokens: added, normalizer, pre_tokenizer, decoder: { type: 'ByteLevel' }, model: { type: 'BPE', vocab, merges, ignore_merges: name === 'llama3' } },
@@ -53,8 +55,7 @@ export function tokenizers(texts) {
   // WordPiece: every character of the texts, alone and as a continuation, and some words.
   const pieces = ['[UNK]', ...new Set(texts.flatMap((text) => [...text.toLowerCase().normalize('NFD')]).filter((c) => /[\p{L}\p{N}\p{P}\p{S}]/u.test(c)))];
   const words = ['the', 'capital', 'hello', 'world', '##ing', '##ed', '##able', 'can', 'cafe', 'you', '##ll'];
-  const bert = {};
-  for (const piece of [...pieces.flatMap((c) => [c, `##${c}`]), ...words]) bert[piece] ??= Object.keys(bert).length;
+  const bert = numbered([...pieces.flatMap((c) => [c, `##${c}`]), ...words]);
   made.push(['bert', {
     added_tokens: [{ id: 0, content: '[UNK]', special: true }],
     normalizer: { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, strip_accents: null, lowercase: true },

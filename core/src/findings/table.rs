@@ -102,7 +102,6 @@ impl From<u32> for Cell {
 
 impl From<usize> for Cell {
     /// Exact up to 2^53, far beyond any count shown in a table.
-    #[allow(clippy::cast_precision_loss)]
     fn from(value: usize) -> Self {
         Self::Number(value as f64)
     }

@@ -10,6 +10,7 @@ pub mod init;
 pub mod load;
 pub mod norm;
 pub mod params;
+pub mod product;
 pub mod save;
 pub mod stream;
 pub mod transformer;

@@ -6,7 +6,10 @@
 
 use burn::tensor::Tensor;
 
-use super::cpu;
+use super::{
+    cpu::{self, Host, back},
+    product::sum_of_rows,
+};
 
 /// A normalisation over the last axis, with its weights.
 #[derive(Debug, Clone)]
@@ -54,6 +57,27 @@ impl Norm {
         let along = (g.clone() * unit.clone()).mean_dim(1);
         let g = if centred { g.clone() - g.mean_dim(1) } else { g };
         (g - unit * along) * inverse
+    }
+}
+
+impl Norm {
+    /// Gradients of the scale and of the shift, where there are such, from the input and the gradient at the output, both `[rows, d_model]`.
+    pub fn weight_gradients(&self, x: Tensor<2>, d_out: Tensor<2>) -> (Option<Tensor<1>>, Option<Tensor<1>>) {
+        let (centred, eps) = match self {
+            Self::None => return (None, None),
+            Self::Layer { eps, .. } => (true, *eps),
+            Self::Rms { eps, .. } => (false, *eps),
+        };
+        let (width, device) = (x.dims()[1], x.device());
+        let shift = centred.then(|| sum_of_rows(d_out.clone()));
+        let scale = match (Host::new(x), Host::new(d_out)) {
+            (Ok(x), Ok(d_out)) => {
+                let (x, d_out) = (x.contiguous(), d_out.contiguous());
+                cpu::tensor(cpu::norm_scale_gradient(x.values(), d_out.values(), width, centred, eps), [width], &device)
+            }
+            (x, d_out) => sum_of_rows(back(d_out) * unit(back(x), centred, eps).0),
+        };
+        (Some(scale), shift)
     }
 }
 

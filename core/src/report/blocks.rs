@@ -63,7 +63,7 @@ pub(super) fn start_tag(id: &str) -> String {
     format!("<script type=\"application/json\" id=\"{id}\" data-sha256=\"")
 }
 
-/// Takes the data out of a report and checks their schema, not their hashes: see [`super::verify`].
+/// Takes the data out of a report and checks their schema, not their hashes: see [`super::verify()`].
 ///
 /// # Errors
 /// When the file is no report, or its data break their schema.

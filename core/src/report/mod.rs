@@ -8,7 +8,7 @@
 //! data stand beside it as inert JSON blocks with their SHA-256. A content security policy forbids every request and
 //! every script or style but those whose hash it names. One classic script only adds comfort: sorting, filtering,
 //! downloads, the reader's own hash check. Rendering is a pure function of runs and options: same input, same bytes,
-//! which is what [`verify`] relies on: it takes the blocks out, checks them, draws the page again and compares.
+//! which is what [`verify()`] relies on: it takes the blocks out, checks them, draws the page again and compares.
 //!
 //! Files: `page` the document, `claims`, `panels`, `tables`, `provenance` its sections, `svg` the figures, `text` how
 //! untrusted text is shown, `blocks` the data blocks, `verify` and `diff` what is done with finished reports,

@@ -29,7 +29,6 @@ pub(super) fn brief(value: f64) -> String {
     }
     let whole_digits = size.log10().floor();
     // Between -4 and 6 by the test above, so the digits lie between 0 and 7.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let digits = (3.0 - whole_digits).clamp(0.0, 7.0) as usize;
     let text = fixed(value, digits);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
@@ -84,7 +83,6 @@ pub(super) fn duration(seconds: f64) -> String {
         return format!("{} s", brief(seconds));
     }
     // Below 1e12 and not negative, so exact.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let whole = seconds.round() as u64;
     if whole < 3_600 {
         return format!("{} min {:02} s", whole / 60, whole % 60);
@@ -93,7 +91,6 @@ pub(super) fn duration(seconds: f64) -> String {
 }
 
 /// Bytes: `512 B`, `1.25 GiB`.
-#[allow(clippy::cast_precision_loss)]
 pub(super) fn bytes(value: u64) -> String {
     let mut size = value as f64;
     let mut unit = "B";

@@ -133,7 +133,6 @@ fn describe_circuit(body: &Circuit, drawing: &Drawing<'_>) -> String {
     let totals = body.totals;
     let mut words = format!("{} of {} edges are kept", count(totals.kept), count(totals.edges));
     if totals.edges > 0 {
-        #[allow(clippy::cast_precision_loss)]
         let share = 100.0 * (1.0 - totals.kept as f64 / totals.edges as f64);
         words.push_str(&format!(" (sparsity {share:.2}%)"));
     }

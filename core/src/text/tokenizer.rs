@@ -111,6 +111,15 @@ impl Tokenizer {
         Ok(Self { engine: Engine::new(plan)?, byte_level })
     }
 
+    /// The tokenizer as a `tokenizer.json`, which [`Tokenizer::from_json`] and other programs read.
+    ///
+    /// # Errors
+    /// [`FormatError::Invalid`] should the tokenizer not be writable as JSON, which none is known to cause.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn to_json(&self) -> Result<String, FormatError> {
+        self.engine.to_json()
+    }
+
     /// Token ids of `text`. Nothing is added (no begin, end or class token); the name of a special token
     /// written in the text becomes that token, as in the original tokenizers.
     ///

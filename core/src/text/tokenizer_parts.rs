@@ -85,10 +85,12 @@ impl Bpe {
 
 /// A token that is matched in the text before everything else.
 #[derive(Debug, Clone, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the fields are those of the file format")]
 pub(super) struct Added {
     pub(super) id: u32,
     pub(super) content: String,
     #[serde(default)]
+    #[cfg_attr(target_family = "wasm", expect(dead_code, reason = "the native engine keeps a list of special tokens"))]
     pub(super) special: bool,
     #[serde(default)]
     pub(super) single_word: bool,
@@ -221,6 +223,7 @@ const CHARACTERS: [char; 256] = {
 };
 
 /// The character that stands for a byte.
+#[cfg(any(target_family = "wasm", test))]
 pub(super) fn char_of(byte: u8) -> char {
     CHARACTERS[usize::from(byte)]
 }
@@ -234,6 +237,7 @@ pub(super) fn byte_of(c: char) -> Option<u8> {
 }
 
 /// The bytes of a byte-level token; of one with other characters, those of its text.
+#[cfg(any(target_family = "wasm", test))]
 pub(super) fn bytes_of(token: &str) -> Vec<u8> {
     token.chars().map(byte_of).collect::<Option<_>>().unwrap_or_else(|| token.as_bytes().to_vec())
 }

@@ -45,6 +45,19 @@ fn merges_follow_their_ranks_and_digits_stay_single() {
 }
 
 #[test]
+fn what_is_written_as_json_splits_the_same() {
+    let tokenizer = tiny();
+    let json = tokenizer.to_json().unwrap();
+    let back = Tokenizer::from_json(json.as_bytes()).unwrap();
+    assert_eq!(back.to_json().unwrap(), json);
+    for text in ["in the 1212 é ✓ 1984\r\n\t  the  ", "x<|end|> the", "日本 a", " in12a"] {
+        assert_eq!(back.encode(text).unwrap(), tokenizer.encode(text).unwrap(), "{text}");
+        assert_eq!(back.decode(&back.encode(text).unwrap()), text);
+    }
+    assert_eq!(back.token_text(259), " the");
+}
+
+#[test]
 fn every_text_survives_the_way_there_and_back() {
     let tokenizer = tiny();
     for text in ["é ✓ 1984\r\n\t  the  ", "\u{0}\u{7f}\u{ad}", "日本", "<|end|> the"] {

@@ -4,9 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Gradients, Int, Tensor, TensorData, activation::log_softmax};
+use burn::tensor::Tensor;
 
-use super::{adamw::AdamW, schedule};
+use super::{
+    adamw::AdamW,
+    backward::{Gradients, loss_and_gradients},
+    cross_entropy::ReadError,
+    schedule,
+};
 use crate::{
     lab::{Lab, LabError},
     model::{Transformer, batch::BatchError, params::ParamVisitor},
@@ -21,8 +26,10 @@ pub enum LanguageModelError {
     Lab(#[from] LabError),
     #[error("the training loss is not a finite number at step {0}")]
     NotFinite(u64),
-    #[error("could not read the loss back from the device: {0}")]
-    Device(String),
+    #[error("a training batch needs sequences of equal length, and one target and one weight for each of their tokens")]
+    Unequal,
+    #[error(transparent)]
+    Device(#[from] ReadError),
 }
 
 /// Settings of a training run.
@@ -46,35 +53,62 @@ impl Default for LanguageModelConfig {
 #[derive(Debug, Default)]
 pub struct ModelMoments(BTreeMap<String, Option<[Tensor<1>; 2]>>);
 
-/// One step on sequences of equal length; returns the loss in nats. `step` counts from 1.
+/// What a model is trained on in one step: inputs, and what each position should predict.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Examples {
+    /// Token sequences of equal length.
+    pub inputs: Vec<Vec<u32>>,
+    /// The token each position should predict, `[batch * position]`.
+    pub targets: Vec<u32>,
+    /// What each position's cross-entropy counts in the loss, `[batch * position]`.
+    pub weights: Vec<f32>,
+}
+
+impl Examples {
+    /// Next-token prediction within sequences of equal length: the mean over all positions, plus the mean over the last ones.
+    pub fn next_token(sequences: &[Vec<u32>]) -> Self {
+        let inputs: Vec<Vec<u32>> = sequences.iter().map(|s| s[..s.len().saturating_sub(1)].to_vec()).collect();
+        let targets: Vec<u32> = sequences.iter().flat_map(|s| s.iter().skip(1).copied()).collect();
+        let (n, size) = (targets.len().max(1) as f32, inputs.len() as f32);
+        let weight = |position: usize, len: usize| 1.0 / n + if position + 1 == len { 1.0 / size } else { 0.0 };
+        let weights = inputs.iter().flat_map(|s| (0..s.len()).map(|p| weight(p, s.len()))).collect();
+        Self { inputs, targets, weights }
+    }
+
+    /// The mean over all positions.
+    pub fn mean(inputs: Vec<Vec<u32>>, targets: Vec<u32>) -> Self {
+        let weights = vec![1.0 / targets.len().max(1) as f32; targets.len()];
+        Self { inputs, targets, weights }
+    }
+}
+
+/// One step; returns the loss in nats. `step` counts from 1.
 ///
 /// # Errors
 /// [`LanguageModelError`] for bad sequences or a loss that is not finite.
 pub fn step(
     model: &mut Transformer,
-    sequences: &[Vec<u32>],
+    examples: &Examples,
     moments: &mut ModelMoments,
     adamw: &AdamW,
     step: u64,
     lr: f64,
 ) -> Result<f64, LanguageModelError> {
-    let mut tracked = model.tracked();
-    let inputs: Vec<&[u32]> = sequences.iter().map(|s| &s[..s.len().saturating_sub(1)]).collect();
-    let batch = tracked.batch(&inputs)?;
-    let (tokens, seq) = (batch.n_tokens(), batch.seq_len());
-    let targets: Vec<i32> = sequences.iter().flat_map(|s| s.iter().skip(1)).map(|&id| i32::try_from(id).unwrap_or(0)).collect();
-    let device = tracked.device();
-    let targets = Tensor::<2, Int>::from_data(TensorData::new(targets, [tokens, 1]), &device);
-    let chosen = log_softmax(tracked.logits(&batch), 1).gather(1, targets).reshape([batch.size(), seq]);
-    let loss = chosen.clone().narrow(1, seq - 1, 1).mean().neg() + chosen.mean().neg();
-    let value = loss.clone().inner().try_into_scalar::<f32>().map_err(|e| LanguageModelError::Device(e.to_string()))?;
-    if !value.is_finite() {
+    let batch = model.batch(&examples.inputs)?;
+    let (seq, n) = (batch.seq_len(), batch.n_tokens());
+    if batch.lengths().iter().any(|&len| len != seq) || examples.targets.len() != n || examples.weights.len() != n {
+        return Err(LanguageModelError::Unequal);
+    }
+    let vocab = model.config.d_out;
+    if let Some((row, &id)) = examples.targets.iter().enumerate().find(|(_, id)| **id as usize >= vocab) {
+        return Err(BatchError::UnknownToken { row: row / seq, id, vocab }.into());
+    }
+    let (loss, gradients) = loss_and_gradients(model, &batch, &examples.targets, &examples.weights)?;
+    if !loss.is_finite() {
         return Err(LanguageModelError::NotFinite(step));
     }
-    let gradients = loss.backward();
-    tracked.visit(&mut Update { gradients: &gradients, moments, adamw, step, lr });
-    *model = tracked;
-    Ok(value.into())
+    model.visit(&mut Update { gradients, moments, adamw, step, lr });
+    Ok(loss)
 }
 
 /// Trains `model` on `sequences(step)`; returns (step, loss) pairs.
@@ -92,7 +126,7 @@ pub fn train(
     let mut history = vec![];
     for at in 0..config.steps {
         let lr = config.lr * schedule::linear_with_warm_up(at, config.lr_warm_up, config.steps);
-        let loss = step(model, &sequences(at), &mut moments, &config.adamw, at + 1, lr)?;
+        let loss = step(model, &Examples::next_token(&sequences(at)), &mut moments, &config.adamw, at + 1, lr)?;
         if (at + 1) % 10 == 0 {
             lab.metrics(phase, at + 1, &BTreeMap::from([("loss", loss), ("lr", lr)]));
             history.push((at + 1, loss));
@@ -106,7 +140,7 @@ pub fn train(
 }
 
 struct Update<'a> {
-    gradients: &'a Gradients,
+    gradients: Gradients,
     moments: &'a mut ModelMoments,
     adamw: &'a AdamW,
     step: u64,
@@ -114,14 +148,12 @@ struct Update<'a> {
 }
 
 impl Update<'_> {
-    /// Replaces a tracked weight by its updated, untracked value.
     fn apply<const D: usize>(&mut self, name: &str, value: &mut Tensor<D>) {
-        let gradient = value.grad(self.gradients);
-        let moments = self.moments.0.entry(name.to_owned()).or_default();
-        value.inplace(|v| match gradient {
-            Some(gradient) => self.adamw.step_tensor(v.inner(), gradient, moments, self.step, self.lr),
-            None => v.inner(),
-        });
+        if let Some(gradient) = self.gradients.remove(name) {
+            let moments = self.moments.0.entry(name.to_owned()).or_default();
+            let shape = value.dims();
+            value.inplace(|v| self.adamw.step_tensor(v, gradient.reshape(shape), moments, self.step, self.lr));
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Training: randomness, optimisers, schedules, gates.
 
 pub mod adamw;
+pub mod backward;
+pub mod cross_entropy;
 pub mod hard_concrete;
 pub mod language_model;
 pub mod rng;

@@ -57,12 +57,12 @@ fn folder_round_trip_and_damage() {
     assert!(!target.exists(), "nothing may be visible before the commit");
     writer.commit().unwrap();
     assert_eq!(names(dir.path()), ["step-1"]);
-    assert_eq!(verify(&target).unwrap().files.len(), 2);
+    assert_eq!(Folder::open(&target).unwrap().manifest.files.len(), 2);
     assert_eq!(Folder::open(&target).unwrap().read("model.safetensors").unwrap(), [1, 2, 3]);
     assert!(FolderWriter::new(&target).is_err(), "a filled folder is not replaced");
 
     let says = |text: &str| {
-        let error = format!("{:#}", verify(&target).unwrap_err());
+        let error = format!("{:#}", Folder::open(&target).and_then(|folder| folder.verify()).unwrap_err());
         assert!(error.contains(text), "{error}");
     };
     fs::write(target.join("extra"), b"x").unwrap();

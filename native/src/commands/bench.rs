@@ -1,14 +1,20 @@
+//! `bench model`: a plain forward and a training step at GPT-2's shapes, for comparison with another program (`tests/bench/torch`).
 //! `bench circuit`: what the masked forward and a training step cost, as ratios to a plain forward of the same batch in the same run.
+
+mod model;
 
 use std::time::Instant;
 
 use anyhow::Result;
-use burn::tensor::{Tensor, TensorData};
 use clap::Subcommand;
 use serde_json::json;
-use vitrine_core::model::{
-    stream::{Capture, EdgeMasked, Plain, Workspace},
-    transformer::select_rows,
+use vitrine_core::{
+    model::stream::{Ablation, Workspace},
+    study::edge_pruning::{
+        problem::Problem,
+        prune::{PruneConfig, PruneState, Trainer},
+        tasks::{Encoded, Scoring, TargetKind},
+    },
 };
 
 use super::{Context, print_json};
@@ -16,7 +22,10 @@ use crate::{Outcome, open, resources};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Plain forward, masked forward, and a training step with cached references.
+    /// Plain forward or training step of a GPT-2-shaped model with random weights.
+    #[command(after_help = "Example:\n  vitrine bench model --case train --threads 1")]
+    Model(model::Options),
+    /// Plain forward, masked forward, and a training step with and without cached references.
     #[command(after_help = "Example:\n  vitrine bench circuit smollm2")]
     Circuit {
         model: String,
@@ -36,51 +45,90 @@ fn median(mut times: Vec<f64>) -> f64 {
     times.get(times.len() / 2).copied().unwrap_or(0.0)
 }
 
-pub fn run(command: Command, _: Context) -> Result<Outcome> {
-    let Command::Circuit { model, batch, tokens, repeats, device } = command;
-    let (device, device_name) = open::device(&device)?;
-    let model = open::model(&model, &device)?.model;
-    let config = model.config;
-    let sequences = |salt: usize| -> Vec<Vec<u32>> {
-        (0..batch).map(|b| (0..tokens).map(|t| ((b * 37 + t * 101 + salt) % config.vocab_size) as u32).collect()).collect()
+/// Seconds of one piece of work: of the clock and of the processor.
+#[derive(Debug, Default)]
+struct Times {
+    wall: Vec<f64>,
+    cpu: Vec<f64>,
+}
+
+impl Times {
+    fn measure<T, E>(&mut self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let (began, cpu) = (Instant::now(), resources::cpu_seconds());
+        let result = work()?;
+        self.wall.push(began.elapsed().as_secs_f64());
+        self.cpu.extend(resources::cpu_seconds().zip(cpu).map(|(after, before)| after - before));
+        Ok(result)
+    }
+
+    /// Median seconds of the clock and of the processor (of the clock where the system does not tell the latter).
+    fn median(&self) -> (f64, f64) {
+        let of = |times: &[f64]| {
+            let mut times = times.to_vec();
+            times.sort_by(f64::total_cmp);
+            times.get(times.len() / 2).copied()
+        };
+        let wall = of(&self.wall).unwrap_or(0.0);
+        (wall, of(&self.cpu).unwrap_or(wall))
+    }
+}
+
+pub fn run(command: Command, context: Context) -> Result<Outcome> {
+    let (model, batch, tokens, repeats, device) = match command {
+        Command::Model(options) => return model::run(&options, context),
+        Command::Circuit { model, batch, tokens, repeats, device } => (model, batch, tokens, repeats, device),
     };
-    let (clean, corrupted) = (model.batch(&sequences(5))?, model.batch(&sequences(9))?);
-    let answers: Vec<usize> = (0..batch).map(|b| clean.row(b, tokens - 1)).collect();
+    let (device, device_name) = open::device(&device)?;
+    let opened = open::model(&model, &device)?;
+    let config = opened.model.config;
+    let example = |i: usize| {
+        let ids = |salt: usize| (0..tokens).map(|t| ((i * 37 + t * 101 + salt) % config.vocab_size) as u32).collect();
+        let answers = vec![(i % config.vocab_size) as u32];
+        Encoded { clean: ids(5), corrupted: ids(9), positions: vec![tokens - 1], answers, wrong: vec![None], target: TargetKind::Tokens }
+    };
     let graph = config.graph(config.default_embedding_nodes())?;
     let n = graph.n_edges();
-    let masks: Tensor<1> = Tensor::from_data(TensorData::new(vec![0.7_f32; n], [n]), &device);
-    let before = resources::peak_memory_bytes();
-    let mut capture = Capture::default();
-    model.forward(&corrupted, &mut capture);
-    let reference = capture.into_reference();
-    let (mut plain, mut masked, mut step) = (vec![], vec![], vec![]);
-    let (mut forward_space, mut step_space) = (Workspace::default(), Workspace::default());
-    for repeat in 0..=repeats {
-        let began = Instant::now();
-        model.unembed(select_rows(model.forward(&clean, &mut Plain::default()), &answers)).try_into_data()?;
-        let plain_seconds = began.elapsed().as_secs_f64();
-        let began = Instant::now();
-        let mut stream = EdgeMasked::new(&model, &graph, masks.clone(), reference.as_ref(), &clean, &mut forward_space, false);
-        model.unembed(select_rows(model.forward(&clean, &mut stream), &answers)).try_into_data()?;
-        stream.finish(&mut forward_space);
-        let masked_seconds = began.elapsed().as_secs_f64();
-        let began = Instant::now();
-        let mut stream = EdgeMasked::new(&model, &graph, masks.clone(), reference.as_ref(), &clean, &mut step_space, true);
-        let read = model.forward(&clean, &mut stream);
-        stream.backward(&model, &clean, read * 1e-3, None).try_into_data()?;
-        stream.finish(&mut step_space);
-        // The first round warms up.
-        if repeat > 0 {
-            plain.push(plain_seconds);
-            masked.push(masked_seconds);
-            step.push(began.elapsed().as_secs_f64());
-        }
+    let examples = (0..batch).map(example).collect();
+    let problem = Problem::new(&opened.model, graph.clone(), examples, Scoring::FullVocab, Ablation::Interchange)?;
+    let weights = resources::reset_peak_memory();
+
+    let run = PruneConfig { batch_size: batch, cache_references: true, ..PruneConfig::default() };
+    // The start of a run, when nearly all gates are at rest, and its middle: log alphas all over, an eighth of the gates moving.
+    let mut start = PruneState::new(&graph, &run);
+    let mut middle = start.clone();
+    for (edge, a) in middle.edges.log_alpha.iter_mut().enumerate() {
+        *a = (edge * 7919 % 2003) as f32 / 100.0 - 10.0;
     }
-    let (plain, masked, step) = (median(plain), median(masked), median(step));
+    let mut trainer = Trainer::new(&problem, &run)?;
+    let mut uncached = Trainer::new(&problem, &PruneConfig { cache_references: false, ..run.clone() })?;
+    let [mut plain, mut masked, mut first_step, mut step, mut whole_step] = [const { Times { wall: vec![], cpu: vec![] } }; 5];
+    trainer.step(&mut middle.clone())?;
+    let peak = resources::peak_memory_bytes();
+    let prepared = problem.prepare(&(0..batch).collect::<Vec<_>>())?;
+    let reference = problem.reference(&prepared);
+    let masks = vec![0.7_f32; n];
+    let mut workspace = Workspace::default();
+    for repeat in 0..=repeats {
+        if repeat == 1 {
+            // The first round warmed up.
+            (plain, masked, first_step, step, whole_step) = Default::default();
+        }
+        plain.measure(|| problem.outputs(problem.full_reads(&prepared)).try_into_data())?;
+        masked.measure(|| {
+            let reads = problem.masked_reads(&prepared, reference.as_ref(), &masks, &mut workspace)?;
+            problem.outputs(reads).try_into_data().map_err(anyhow::Error::from)
+        })?;
+        first_step.measure(|| trainer.step(&mut start))?;
+        step.measure(|| trainer.step(&mut middle.clone()))?;
+        whole_step.measure(|| uncached.step(&mut middle.clone()))?;
+    }
+    let [plain, masked, first_step, step, whole_step] = [plain, masked, first_step, step, whole_step].map(|times| times.median());
     let unit = (graph.n_writers() * batch * tokens * config.d_model * 4) as f64;
-    let above = before.zip(resources::peak_memory_bytes()).map(|(before, after)| (after.saturating_sub(before)) as f64 / unit);
-    print_json(&json!({"schema": "vitrine.bench.circuit/1", "device": device_name, "batch": batch, "tokens": tokens, "edges": n,
-        "plain_s": plain, "masked_s": masked, "step_s": step, "masked_over_plain": masked / plain, "step_over_plain": step / plain,
-        "peak_above_weights_over_writer_store": above}))?;
+    let above = weights.zip(peak).map(|(before, after)| after.saturating_sub(before) as f64 / unit);
+    print_json(&json!({"schema": "vitrine.bench.circuit/2", "device": device_name, "batch": batch, "tokens": tokens, "edges": n,
+        "plain": {"wall_s": plain.0, "cpu_s": plain.1}, "masked": {"wall_s": masked.0, "cpu_s": masked.1},
+        "first_step": {"wall_s": first_step.0, "cpu_s": first_step.1}, "step": {"wall_s": step.0, "cpu_s": step.1}, "step_without_cache": {"wall_s": whole_step.0, "cpu_s": whole_step.1},
+        "cpu_ratio_to_plain": {"masked": masked.1 / plain.1, "first_step": first_step.1 / plain.1, "step": step.1 / plain.1, "step_without_cache": whole_step.1 / plain.1},
+        "weights_bytes": weights, "peak_above_weights_over_writer_store": above}))?;
     Ok(Outcome::Fine)
 }

@@ -50,7 +50,9 @@ pub fn run(command: Command, _: Context) -> Result<Outcome> {
         "smollm2-logits" => vec![golden::logits(&text(needed()?)?, &open::model(&model, &device)?.model)?],
         other => bail!("no golden kind {other}; there are: tracr, circuits, hard-concrete, smollm2-logits"),
     };
-    found.iter().for_each(|agreement| println!("{agreement}"));
+    for agreement in &found {
+        println!("{agreement}");
+    }
     Ok(if found.iter().all(Agreement::passed) { Outcome::Fine } else { Outcome::CheckFailed })
 }
 

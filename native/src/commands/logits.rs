@@ -14,7 +14,7 @@ use vitrine_core::{
     },
 };
 
-use super::{Context, circuit::AblationArg, print_json};
+use super::{Context, circuit::data::AblationArg, print_json};
 use crate::{Outcome, atomic::read_bounded, open, registry::FileSource};
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod circuit;
+mod device;
 mod logits;
 mod model;
 mod report;
@@ -12,7 +13,7 @@ mod serve;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{Outcome, open};
+use crate::Outcome;
 
 /// Look into language models: find circuits, run them, share what was found as one file.
 #[derive(Debug, Parser)]
@@ -58,15 +59,9 @@ enum Command {
     /// Show a folder of pages on this machine only.
     #[command(after_help = "Example:\n  trunk build && vitrine serve")]
     Serve(serve::Serve),
-    /// Devices of this build.
+    /// Devices: what there is and what works.
     #[command(subcommand)]
-    Device(Device),
-}
-
-#[derive(Debug, Subcommand)]
-enum Device {
-    /// What works, and why not.
-    List,
+    Device(device::Command),
 }
 
 /// Runs the chosen command.
@@ -80,25 +75,7 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
         Command::Check(command) => check::run(command, context),
         Command::Bench(command) => bench::run(command, context),
         Command::Serve(args) => serve::run(&args, context),
-        Command::Device(Device::List) => {
-            let rows: Vec<(&str, Option<String>)> =
-                open::devices().iter().map(|(name, make)| (*name, open::self_check(&make()).err().map(|e| format!("{e:#}")))).collect();
-            if context.json {
-                let rows: Vec<_> =
-                    rows.iter().map(|(name, why)| serde_json::json!({"device": name, "works": why.is_none(), "reason": why})).collect();
-                print_json(&serde_json::json!({"schema": "vitrine.devices/1", "devices": rows}))?;
-            } else {
-                for (name, why) in rows {
-                    println!("{name:8} {}", why.map_or_else(|| "works".into(), |why| format!("refused: {why}")));
-                }
-                for feature in ["cuda", "vulkan", "metal", "wgpu"] {
-                    if !open::devices().iter().any(|(name, _)| *name == feature) {
-                        println!("{feature:8} not in this build (cargo feature `{feature}`)");
-                    }
-                }
-            }
-            Ok(Outcome::Fine)
-        }
+        Command::Device(command) => device::run(command, context),
     }
 }
 

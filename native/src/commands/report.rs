@@ -70,9 +70,9 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
                 |path: &Path| -> Result<_> { Ok(report::extract(&text(path)?).with_context(|| format!("in {}", path.display()))?.runs) };
             let diff = report::diff(&extracted(&a)?, &extracted(&b)?);
             if context.json {
-                print_json(&diff)?
+                print_json(&diff)?;
             } else {
-                println!("{diff}")
+                println!("{diff}");
             }
             Ok(if diff.is_empty() { Outcome::Fine } else { Outcome::CheckFailed })
         }

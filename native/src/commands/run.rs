@@ -1,34 +1,60 @@
-//! `run edge-pruning`: the study, its run folder and its report.
+//! `run edge-pruning`: the study, its run folder and its report; stopped runs go on.
 
-use std::{path::PathBuf, time::SystemTime};
+use std::{
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
-use anyhow::{Context as _, Result};
-use clap::{Args, Subcommand};
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
 use vitrine_core::{
     findings::{Findings, RunRecord},
     lab::Lab as _,
     report::{self, Options},
+    settings,
     study::edge_pruning::{
         circuit::native,
         compare_methods::compare_methods,
-        prune::PruneConfig,
+        evaluate::full_outputs,
+        presets::Preset,
+        problem::Problem,
         run::{StudyConfig, report_comparison, run as run_study},
     },
 };
 
 use super::{
     Context,
-    circuit::{Task, problem},
+    circuit::data::{DEFAULT_FLOOR, Task, check_memory, floor_warning, problem},
 };
-use crate::{Outcome, atomic, lab::NativeLab, open, resources, run_folder::RunFolder, signal};
+use crate::{
+    Outcome, atomic,
+    lab::NativeLab,
+    open, resources,
+    run_folder::{self, RunFolder},
+    signal,
+};
+
+const STUDY: &str = "edge-pruning";
 
 #[derive(Debug, Subcommand)]
 pub enum Study {
     /// Circuits of compiled programs and of a small transformer trained on the spot; with --model, of yours.
     #[command(
-        after_help = "Examples:\n  vitrine run edge-pruning\n  vitrine run edge-pruning --model smollm2 --data pairs.jsonl --sizes 0.01 --steps 200"
+        after_help = "Examples:\n  vitrine run edge-pruning\n  vitrine run edge-pruning --model smollm2 --data pairs.jsonl --sizes 0.01 --steps 200\n  vitrine run edge-pruning --preset gpu --set prune.lr_log_alpha=0.5\n  vitrine run edge-pruning --resume runs/edge-pruning-0123abcd"
     )]
     EdgePruning(EdgePruning),
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum PresetArg {
+    /// Two CPU cores, minutes.
+    #[default]
+    Quick,
+    /// One data-centre GPU, minutes.
+    Gpu,
+    /// The published setting.
+    Paper,
 }
 
 #[derive(Debug, Args)]
@@ -39,12 +65,18 @@ pub struct EdgePruning {
     /// JSON lines with `clean` and `corrupted`, the predicted part in <predict>…</predict>, or rows with `answer`.
     #[arg(long, requires = "model")]
     data: Option<PathBuf>,
+    /// How large the run is; a file and single settings lie over it.
+    #[arg(long, value_enum, default_value_t)]
+    preset: PresetArg,
     /// A TOML file of settings.
     #[arg(long)]
     config: Option<PathBuf>,
+    /// One setting, such as prune.steps=100.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     #[arg(long)]
     seed: Option<u64>,
-    /// Training steps of each pruning run.
+    /// Training steps of each pruning run; warm-ups keep their share of them.
     #[arg(long)]
     steps: Option<u64>,
     /// Circuit sizes as shares of all edges.
@@ -52,11 +84,102 @@ pub struct EdgePruning {
     sizes: Vec<f64>,
     #[arg(long)]
     batch_size: Option<usize>,
+    /// Refuse to start when more MiB above the weights are needed.
+    #[arg(long)]
+    max_memory: Option<u64>,
     #[arg(long, default_value = "auto")]
     device: String,
     /// Folder of run folders.
     #[arg(long, default_value = "runs")]
     out: PathBuf,
+    /// Go on with the stopped run of the same settings, or with the run in FOLDER.
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "how clap says: not given, given, given with a value")]
+    resume: Option<Option<PathBuf>>,
+}
+
+/// What a run is made of, and where.
+struct Plan {
+    config: StudyConfig,
+    model: Option<String>,
+    data: Option<PathBuf>,
+    out: PathBuf,
+    resume: bool,
+}
+
+impl EdgePruning {
+    fn plan(&self) -> Result<Plan> {
+        match &self.resume {
+            Some(Some(folder)) => self.plan_of(folder),
+            resume => Ok(Plan {
+                config: self.settings()?,
+                model: self.model.clone(),
+                data: self.data.clone(),
+                out: self.out.clone(),
+                resume: resume.is_some(),
+            }),
+        }
+    }
+
+    /// The settings of the run in `folder`, which others on the command line would contradict.
+    fn plan_of(&self, folder: &Path) -> Result<Plan> {
+        let given = [
+            ("--model", self.model.is_some()),
+            ("--preset", self.preset != PresetArg::Quick),
+            ("--config", self.config.is_some()),
+            ("--set", !self.set.is_empty()),
+            ("--seed", self.seed.is_some()),
+            ("--steps", self.steps.is_some()),
+            ("--sizes", !self.sizes.is_empty()),
+            ("--batch-size", self.batch_size.is_some()),
+        ];
+        if let Some((name, _)) = given.into_iter().find(|(_, given)| *given) {
+            bail!("--resume {} takes its settings from there; leave {name} out", folder.display());
+        }
+        let json = run_folder::read_run(folder)?.with_context(|| format!("{} holds no run.json", folder.display()))?;
+        let record = RunRecord::from_json(&json).with_context(|| format!("in {}", folder.display()))?;
+        ensure!(record.study == STUDY, "{} is a run of {}", folder.display(), record.study);
+        let part = |name: &str| record.config.get(name).cloned().unwrap_or(Value::Null);
+        let place = || format!("in the configuration of {}", folder.display());
+        Ok(Plan {
+            config: serde_json::from_value(part("study")).with_context(place)?,
+            model: serde_json::from_value(part("model")).with_context(place)?,
+            data: serde_json::from_value(part("data")).with_context(place)?,
+            out: folder.parent().map_or_else(PathBuf::new, Path::to_owned),
+            resume: true,
+        })
+    }
+
+    /// Preset, then file, then single settings, then the short options.
+    fn settings(&self) -> Result<StudyConfig> {
+        let preset = match self.preset {
+            PresetArg::Quick => Preset::Quick,
+            PresetArg::Gpu => Preset::Gpu,
+            PresetArg::Paper => Preset::Paper,
+        };
+        let mut value = serde_json::to_value(StudyConfig::preset(preset, self.model.is_some()))?;
+        if let Some(path) = &self.config {
+            let bytes = atomic::read_bounded(path, open::TEXT_LIMIT)?;
+            let text = std::str::from_utf8(&bytes).with_context(|| format!("{} is not UTF-8 text", path.display()))?;
+            settings::lay_file(&mut value, text).with_context(|| format!("in {}", path.display()))?;
+        }
+        self.set.iter().try_for_each(|one| settings::lay_one(&mut value, one))?;
+        let mut config: StudyConfig = serde_json::from_value(value)?;
+        config.seed = self.seed.unwrap_or(config.seed);
+        config.prune.seed = config.seed;
+        if let Some(steps) = self.steps {
+            let scale = |part: u64| part.saturating_mul(steps) / config.prune.steps.max(1);
+            (config.prune.sparsity_warm_up, config.prune.lr_warm_up) =
+                (scale(config.prune.sparsity_warm_up), scale(config.prune.lr_warm_up));
+            config.prune.steps = steps;
+        }
+        if !self.sizes.is_empty() {
+            config.sizes.clone_from(&self.sizes);
+        }
+        config.prune.batch_size = self.batch_size.unwrap_or(config.prune.batch_size);
+        config.check()?;
+        Ok(config)
+    }
 }
 
 fn unix_ms() -> u64 {
@@ -64,85 +187,83 @@ fn unix_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-pub fn run(study: Study, context: Context) -> Result<Outcome> {
-    let Study::EdgePruning(args) = study;
-    let mut config: StudyConfig = match &args.config {
-        Some(path) => {
-            let bytes = atomic::read_bounded(path, open::TEXT_LIMIT)?;
-            toml::from_str(std::str::from_utf8(&bytes)?).with_context(|| format!("in {}", path.display()))?
-        }
-        None => StudyConfig::default(),
-    };
-    if args.model.is_some() && args.config.is_none() {
-        // A real model on a CPU: short runs, small batches.
-        config.prune = PruneConfig {
-            steps: 200,
-            batch_size: 8,
-            sparsity_warm_up: 170,
-            lr_warm_up: 15,
-            lr_log_alpha: 0.8,
-            lr_lambda: 0.8,
-            ..config.prune
-        };
-        config.sizes = vec![0.005, 0.01, 0.02];
-    }
-    if let Some(seed) = args.seed {
-        config.seed = seed;
-        config.prune.seed = seed;
-    }
-    if let Some(steps) = args.steps {
-        let scale = |part: u64| part * steps / config.prune.steps.max(1);
-        (config.prune.sparsity_warm_up, config.prune.lr_warm_up) = (scale(config.prune.sparsity_warm_up), scale(config.prune.lr_warm_up));
-        config.prune.steps = steps;
-    }
-    if !args.sizes.is_empty() {
-        config.sizes.clone_from(&args.sizes);
-    }
-    if let Some(batch_size) = args.batch_size {
-        config.prune.batch_size = batch_size;
-    }
-    config.prune.check()?;
-    if config.sizes.iter().any(|s| !(*s > 0.0 && *s <= 1.0)) {
-        anyhow::bail!("sizes are shares of all edges, above 0 and at most 1");
-    }
-
-    let (device, device_name) = open::device(&args.device)?;
-    let opened = args.model.as_deref().map(|name| open::model(name, &device)).transpose()?;
-    let mut record = RunRecord::new("edge-pruning");
-    record.config = serde_json::json!({"study": config, "model": args.model, "data": args.data});
+/// The record of this run so far.
+fn record(plan: &Plan, opened: Option<&open::Opened>, device: &str) -> Result<RunRecord> {
+    let mut record = RunRecord::new(STUDY);
+    record.config = json!({"study": plan.config, "model": plan.model, "data": plan.data});
     record.config_hash = atomic::sha256_hex(serde_json::to_string(&record.config)?.as_bytes());
-    record.seed = config.seed;
+    record.seed = plan.config.seed;
     record.command = std::env::args().collect();
-    record.versions = [("vitrine", env!("CARGO_PKG_VERSION")), ("burn", "0.22.1")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-    record.git_revision = resources::git_revision().map(str::to_owned);
-    record.cargo_lock_sha256 = resources::cargo_lock_sha256();
-    record.device = resources::cpu_model().map_or_else(|| device_name.clone(), |cpu| format!("{device_name} ({cpu})"));
+    let machine = resources::Machine::detect();
+    record.versions = [("vitrine", env!("CARGO_PKG_VERSION")), ("burn", "0.22.1"), ("system", &machine.system)]
+        .map(|(name, version)| (name.to_owned(), version.to_owned()))
+        .into();
+    record.git_revision = machine.git_revision.map(str::to_owned);
+    record.cargo_lock_sha256 = machine.cargo_lock_sha256;
+    let cpu = machine.cpu.map(|cpu| format!("{cpu}, ")).unwrap_or_default();
+    record.device = format!("{device} ({cpu}{} cores)", machine.cores);
+    if let Some(opened) = opened {
+        record.models.clone_from(&opened.hashes);
+    }
+    if let Some(data) = &plan.data {
+        record.data.insert(data.display().to_string(), atomic::hash_file(data)?.sha256);
+    }
     record.started_unix_ms = unix_ms();
     record.finished_unix_ms = record.started_unix_ms;
-    let folder = RunFolder::create(&args.out, "edge-pruning", &record.config_hash, false)?;
-    let path = folder.path().to_owned();
-    folder.write_run(&record.to_json()?)?;
-    let mut lab = NativeLab::new(device, context.quiet, signal::install()?, Some(folder));
+    Ok(record)
+}
 
-    let findings = if let (Some(opened), Some(data)) = (&opened, &args.data) {
-        record.models.clone_from(&opened.hashes);
-        record.data.insert(data.display().to_string(), atomic::hash_file(data)?.sha256);
-        let task = Task { data: data.clone(), ..Task::default() };
-        let (train_on, test_on) = problem(opened, &task)?;
-        let sizes: Vec<usize> = config.sizes.iter().map(|s| ((s * train_on.graph.n_edges() as f64).round() as usize).max(1)).collect();
-        let comparison = compare_methods(&train_on, &test_on, &sizes, &config.prune, &mut lab)?;
-        for (size, circuit) in sizes.iter().zip(&comparison.circuits) {
-            lab.artifact(&format!("circuit-{size}.json"), native::to_json(circuit)?.into_bytes())?;
+/// Opens the run folder. A run that goes on keeps its start, and must have the model and data it began with.
+fn open_folder(plan: &Plan, record: &mut RunRecord) -> Result<RunFolder> {
+    let mut folder = RunFolder::create(&plan.out, STUDY, &record.config_hash, plan.resume)?;
+    match folder.read_run()? {
+        Some(json) => {
+            let earlier = RunRecord::from_json(&json).with_context(|| format!("in {}", folder.path().display()))?;
+            for (what, then, now) in [("model", &earlier.models, &record.models), ("data", &earlier.data, &record.data)] {
+                ensure!(then == now, "the {what} files are not those that {} began with", folder.path().display());
+            }
+            record.started_unix_ms = earlier.started_unix_ms;
         }
-        let mut findings = Findings::new("edge-pruning", format!("Edge Pruning on {}", args.model.as_deref().unwrap_or_default()));
-        findings.caveats.push(format!(
-            "Short runs: {} steps of {} examples a size; the published runs take 3000 of 32.",
-            config.prune.steps, config.prune.batch_size
-        ));
-        report_comparison("model", "the given model and data", &train_on.graph, &comparison, &mut findings);
-        findings
-    } else {
-        run_study(&config, &mut lab)?
+        None => folder.log_text(0, "config", &format!("```json\n{:#}\n```", record.config))?,
+    }
+    Ok(folder)
+}
+
+pub fn run(study: Study, context: Context) -> Result<Outcome> {
+    let Study::EdgePruning(args) = study;
+    let plan = args.plan()?;
+    let (device, device_name) = open::device(&args.device)?;
+    if args.device == "auto" && !context.quiet {
+        eprintln!("device: {device_name}");
+    }
+    let opened = plan.model.as_deref().map(|name| open::model(name, &device)).transpose()?;
+    // Whatever can be wrong with the input is found before the run folder is made.
+    let given = match (&opened, &plan.data) {
+        (Some(opened), Some(data)) => {
+            let problems = problem(opened, &Task { data: data.clone(), ..Task::default() })?;
+            check_memory(&problems.0, plan.config.prune.batch_size, plan.config.prune.cache_references, args.max_memory, context.quiet)?;
+            Some(problems)
+        }
+        _ => None,
+    };
+    let mut record = record(&plan, opened.as_ref(), &device_name)?;
+    let folder = open_folder(&plan, &mut record)?;
+    let path = folder.path().to_owned();
+    if folder.is_finished() {
+        println!("this run is finished: {}", path.join("report.html").display());
+        return Ok(Outcome::Fine);
+    }
+    folder.write_run(&record.to_json()?)?;
+    let mut lab = NativeLab::new(device, context.quiet, signal::install()?).keep_in_folder(folder)?;
+    let found = match &given {
+        Some(problems) => compare_given(&plan, problems, &mut lab),
+        None => run_study(&plan.config, &mut lab).map_err(anyhow::Error::from),
+    };
+    lab.end_task();
+    let findings = match found {
+        Ok(findings) => findings,
+        Err(error) if lab.stopping() => bail!("{error:#}; go on with: vitrine run {STUDY} --resume {}", path.display()),
+        Err(error) => return Err(error),
     };
     record.duration_s = lab.seconds();
     record.finished_unix_ms = unix_ms();
@@ -160,4 +281,29 @@ pub fn run(study: Study, context: Context) -> Result<Outcome> {
         println!("{}", path.join("report.html").display());
     }
     Ok(Outcome::Fine)
+}
+
+/// The methods on the user's model and data.
+fn compare_given(plan: &Plan, (train_on, test_on): &(Problem, Problem), lab: &mut NativeLab) -> Result<Findings> {
+    let config = &plan.config;
+    let full = full_outputs(test_on, config.prune.batch_size)?;
+    let warning = floor_warning(test_on, &full, DEFAULT_FLOOR)?;
+    if let Some(warning) = &warning {
+        eprintln!("warning: {warning}");
+    }
+    let sizes: Vec<usize> = config.sizes.iter().map(|s| ((s * train_on.graph.n_edges() as f64).round() as usize).max(1)).collect();
+    let comparison = compare_methods(train_on, test_on, &sizes, &config.prune, config.warm_start, lab)?;
+    for (size, circuit) in sizes.iter().zip(&comparison.circuits) {
+        lab.artifact(&format!("circuit-{size}.json"), native::to_json(circuit)?.into_bytes())?;
+    }
+    let mut findings = Findings::new(STUDY, format!("Edge Pruning on {}", plan.model.as_deref().unwrap_or_default()));
+    findings.caveats.extend(warning);
+    if config.prune.steps < 3000 || config.prune.batch_size < 32 {
+        findings.caveats.push(format!(
+            "Short runs: {} steps of {} examples a size; the published runs take 3000 of 32.",
+            config.prune.steps, config.prune.batch_size
+        ));
+    }
+    report_comparison("model", "the given model and data", &train_on.graph, &comparison, &mut findings);
+    Ok(findings)
 }

@@ -17,7 +17,7 @@ fn train(run: &mut RunFolder, from: u64, to: u64) {
         let loss = 1.0 / (step + 1) as f64;
         run.log(step, &[("loss", loss), ("odd", if step % 2 == 1 { f64::NAN } else { 0.5 })]).unwrap();
         if step % 2 == 1 {
-            run.checkpoint(step + 1, &[("state.bin", &step.to_le_bytes())]).unwrap();
+            run.checkpoint(&[("state.bin", &step.to_le_bytes())]).unwrap();
         }
     }
 }
@@ -35,16 +35,16 @@ fn a_broken_run_ends_with_the_bytes_of_an_unbroken_one() {
 
     let mut broken = open(b.path(), false).unwrap();
     broken.write_run(RUN).unwrap();
-    train(&mut broken, 0, 7); // the newest checkpoint has 6 steps
+    train(&mut broken, 0, 7); // the newest checkpoint, number 3, has 6 steps
     broken.metrics.write_all(b"{\"step\":7,\"lo").unwrap(); // and the process dies in the middle of a line
     drop(broken);
     let mut broken = open(b.path(), true).unwrap();
     let from = broken.resumed().unwrap();
-    assert_eq!((from.step, from.folder.read("state.bin").unwrap()), (6, 5u64.to_le_bytes().to_vec()));
+    assert_eq!((from.number, from.folder.read("state.bin").unwrap()), (3, 5u64.to_le_bytes().to_vec()));
     train(&mut broken, 6, 10);
     assert_eq!(metrics(&whole), metrics(&broken));
     assert!(metrics(&whole).starts_with("{\"step\":0,\"loss\":1.0,\"odd\":0.5}\n{\"step\":1,\"loss\":0.5,\"odd\":null}\n"));
-    assert_eq!(checkpoint_steps(&broken.path().join("checkpoints")).unwrap(), [6, 8, 10]);
+    assert_eq!(checkpoint_numbers(&broken.path().join("checkpoints")).unwrap(), [3, 4, 5]);
 
     // The curves hold no step twice: both logs have as many points, the second in two files (each begins with a 40-byte header).
     let points = |run: &RunFolder| {
@@ -61,12 +61,12 @@ fn damaged_checkpoints_are_set_aside() {
     let mut run = open(dir.path(), false).unwrap();
     run.write_run(RUN).unwrap();
     train(&mut run, 0, 8);
-    let newest = run.path().join("checkpoints/step-0000000008/state.bin");
+    let newest = run.path().join("checkpoints/save-0000000004/state.bin");
     drop(run);
     fs::write(newest, b"damaged!").unwrap();
     let mut run = open(dir.path(), true).unwrap();
-    assert_eq!(run.resumed().unwrap().step, 6);
-    assert!(run.notes()[0].contains("step 8 is damaged") && run.notes()[0].contains("SHA-256"), "{:?}", run.notes());
+    assert_eq!(run.resumed().unwrap().number, 3);
+    assert!(run.notes()[0].contains("checkpoint 4 is damaged") && run.notes()[0].contains("SHA-256"), "{:?}", run.notes());
     train(&mut run, 6, 8);
     assert_eq!(metrics(&run).lines().count(), 8);
 }
@@ -111,17 +111,16 @@ fn wrong_calls_are_refused() {
         assert!(RunFolder::create(dir.path(), study, HASH, false).is_err());
     }
     let mut run = open(dir.path(), false).unwrap();
-    run.checkpoint(0, &[]).unwrap();
+    run.checkpoint(&[]).unwrap();
     drop(run);
     assert!(message(open(dir.path(), true)).contains("no run.json"));
     fs::remove_dir_all(dir.path().join("demo-01234567")).unwrap();
     let mut run = open(dir.path(), false).unwrap();
     run.log(5, &[("loss", 1.0)]).unwrap();
     assert!(run.log(4, &[("loss", 1.0)]).is_err());
-    assert!(run.checkpoint(4, &[]).is_err());
-    assert!(run.checkpoint(5, &[("../x", b"")]).is_err());
+    assert!(run.checkpoint(&[("../x", b"")]).is_err());
     assert!(run.write_artifact("a/b", b"").is_err());
-    assert!(checkpoint_steps(&run.path().join("checkpoints")).unwrap().is_empty());
+    assert!(checkpoint_numbers(&run.path().join("checkpoints")).unwrap().is_empty());
 }
 
 #[test]
@@ -142,7 +141,9 @@ fn outputs_are_written_whole() {
     let run = open(dir.path(), false).unwrap();
     run.write_findings("{}").unwrap();
     assert_eq!(fs::read(run.path().join("findings.json")).unwrap(), b"{}");
+    assert!(!run.is_finished());
     run.write_report("<p>").unwrap();
+    assert!(run.is_finished());
     let artifact = run.write_artifact("circuit.json", b"{}").unwrap();
     assert!(artifact.ends_with("artifacts/circuit.json"));
     assert_eq!(fs::read(run.path().join("report.html")).unwrap(), b"<p>");

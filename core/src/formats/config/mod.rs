@@ -1,7 +1,7 @@
 //! The shape of a transformer: the numbers a loader needs before it asks for the first tensor.
 //!
-//! Two kinds of file say it: the `config.json` that lies beside a safetensors checkpoint ([`hf`]) and
-//! the metadata inside a GGUF ([`gguf`]). Both end in one [`ModelDescription`], bounded and checked, so
+//! Two kinds of file say it: the `config.json` that lies beside a safetensors checkpoint (`hf`) and
+//! the metadata inside a GGUF (`gguf`). Both end in one [`ModelDescription`], bounded and checked, so
 //! that code which builds a model from it can multiply the numbers without fear. A setting that would
 //! change the forward pass and is not implemented is an error, never ignored.
 

@@ -34,7 +34,6 @@ pub enum Value {
 
 /// An array, by element type.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
 pub enum Array {
     U8(Vec<u8>),
     I8(Vec<i8>),

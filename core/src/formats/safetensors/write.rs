@@ -14,7 +14,6 @@ use super::{
 
 /// Values of one tensor to write.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[allow(missing_docs)]
 pub enum TensorData<'a> {
     F32(&'a [f32]),
     F64(&'a [f64]),

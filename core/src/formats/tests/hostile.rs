@@ -9,6 +9,7 @@ use super::{
 use crate::text::tokenizer::Tokenizer;
 
 /// Does with a file all that vitrine does with files of its kind.
+#[expect(clippy::case_sensitive_file_extension_comparisons, reason = "the fixtures are named in lower case")]
 fn use_file(name: &str, bytes: Vec<u8>) -> Result<(), FormatError> {
     if name.ends_with(".gguf") {
         let file = Gguf::open(bytes)?;

@@ -78,13 +78,13 @@ fn safetensors_file() -> Vec<u8> {
     safetensors::write(&tensors.into(), &metadata.into()).unwrap()
 }
 
-const TOKENIZER: &str = r##"{"version":"1.0","truncation":null,"padding":null,
+const TOKENIZER: &str = r#"{"version":"1.0","truncation":null,"padding":null,
 "added_tokens":[{"id":4,"content":"<|end|>","single_word":false,"lstrip":true,"rstrip":true,"normalized":false,"special":true}],
 "normalizer":{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Lowercase"}]},
 "pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true}]},
 "post_processor":null,"decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true},
 "model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,"end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,"ignore_merges":false,
-"vocab":{"t":0,"h":1,"th":2,"e":3},"merges":["t h"]}}"##;
+"vocab":{"t":0,"h":1,"th":2,"e":3},"merges":["t h"]}}"#;
 
 const CONFIG: &str = r#"{"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":576,"num_hidden_layers":30,
 "num_attention_heads":9,"num_key_value_heads":3,"vocab_size":49152,"intermediate_size":1536,"max_position_embeddings":8192,

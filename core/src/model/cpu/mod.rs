@@ -6,11 +6,19 @@
 //! **Method.** On the flex backend a tensor that nobody else holds turns into its `Vec<f32>` and back without a copy. The kernels are plain loops over
 //! rows that the compiler vectorises, compiled once per instruction set and chosen at run time (`pulp`). Tensors that autodiff tracks, and tensors of other devices, take the tensor operations in the calling modules.
 
+pub mod attention;
+mod cross_entropy;
+mod host;
+pub mod matmul;
 mod rows;
+mod sums;
 mod tiles;
 
+pub use cross_entropy::cross_entropy;
+pub use host::{Host, back};
 pub use rows::{activation, activation_pullback, norm, norm_pullback};
-pub use tiles::TiledRows;
+pub use sums::{norm_scale_gradient, sum_of_rows};
+pub use tiles::{MixedRow, TiledRows};
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -34,8 +42,16 @@ pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Devi
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
+/// Threads that [`for_each_task`] may use.
+fn threads() -> usize {
+    #[cfg(feature = "native-cpu")]
+    return rayon::current_num_threads();
+    #[cfg(not(feature = "native-cpu"))]
+    1
+}
+
 /// Runs `body` on every task with its index, in parallel where threads are there. Tasks own what they write, so the result does not depend on their order.
-fn for_each_task<T: Send>(tasks: Vec<T>, body: impl Fn(usize, T) + Sync + Send) {
+pub(crate) fn for_each_task<T: Send>(tasks: Vec<T>, body: impl Fn(usize, T) + Sync + Send) {
     #[cfg(feature = "native-cpu")]
     {
         use rayon::prelude::*;

@@ -44,7 +44,7 @@ const LANES: usize = 16;
 
 /// Sum of `term` over the values, in [`LANES`] running sums.
 #[inline(always)]
-fn sum(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
+pub(super) fn sum(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
     let (chunks, rest) = values.as_chunks::<LANES>();
     let mut lanes = [0.0_f32; LANES];
     for chunk in chunks {
@@ -53,6 +53,19 @@ fn sum(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
         }
     }
     lanes.iter().sum::<f32>() + rest.iter().map(|&x| term(x)).sum::<f32>()
+}
+
+/// The largest value.
+#[inline(always)]
+pub(super) fn largest(row: &[f32]) -> f32 {
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for chunk in chunks {
+        for i in 0..LANES {
+            lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
+        }
+    }
+    lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a })
 }
 
 #[inline(always)]
@@ -68,7 +81,7 @@ fn dot3(a: &[f32], b: &[f32], c: &[f32]) -> f32 {
 }
 
 #[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let mut lanes = [0.0_f32; LANES];
     for (a, b) in a.iter().zip(b) {
@@ -82,7 +95,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 /// `e^x` to about 2 units in the last place, as arithmetic that vectorises: `2^n * e^r` with `|r| <= ln(2)/2` and a polynomial of
 /// degree 6 for `e^r`. Saturates at the ends of the f32 range.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(super) fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
     let x = x.clamp(-87.0, 88.0);
     let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
@@ -98,7 +111,7 @@ fn sigmoid(x: f32) -> f32 {
 
 /// Mean (0 for RMSNorm) and inverse root mean square of a row.
 #[inline(always)]
-fn moments(row: &[f32], centred: bool, eps: f32) -> (f32, f32) {
+pub(super) fn moments(row: &[f32], centred: bool, eps: f32) -> (f32, f32) {
     let n = row.len() as f32;
     let mean = if centred { sum(row, |x| x) / n } else { 0.0 };
     let square = sum(row, |x| (x - mean) * (x - mean)) / n;

@@ -1,17 +1,23 @@
-//! The disentangled stream's store on the CPU, and its three products.
+//! The disentangled stream's store on the CPU, and its products.
 //!
-//! **Why.** Few rows (the 16-odd readers of a layer) times hundreds of stored rows of some hundred thousand numbers: general matrix kernels reach a quarter of the arithmetic peak, because
-//! each stored row starts on another page and each value is used only 16 times. Here the store is kept *tile-major*: of every [`TILE`] columns all rows
-//! lie one after another, so a product streams through memory once, in order, while the 16 output rows of the tile stay in the first-level cache.
+//! **Why.** Some ten rows of results from hundreds of stored rows of some hundred thousand numbers: general matrix kernels reach a quarter of the arithmetic peak here, because
+//! each stored row starts on another page. The store is kept *tile-major* instead: of every [`TILE`] columns all rows lie one after another, so a product streams
+//! through memory once, in order.
 //!
-//! **Products.** [`TiledRows::mix`] `out += weights x rows`, [`TiledRows::dots`] `out = rows x other^T`. Sums run in a fixed order, whatever the thread count.
+//! **Products.** [`TiledRows::mix`] (`out += weights x rows`) and [`TiledRows::dots`] (`rows x other^T`) keep a block of results in registers while the tile, which fits the
+//! second-level cache, goes by: at most a load for every second multiplication. What is left is the memory's speed, so callers ask for many rows of results at once.
+//! Sums run in a fixed order, whatever the thread count.
+
+use std::ops::Range;
+
+use pulp::Simd;
 
 use super::for_each_task;
 
-/// Columns of a tile: 16 output rows of it fill the first-level cache.
-const TILE: usize = 512;
-/// Stored rows taken at a time in [`TiledRows::mix`].
-const DEPTH: usize = 4;
+/// Columns of a tile: 300 rows of it fit the second-level cache.
+const TILE: usize = 64;
+/// Columns of a task of [`TiledRows::mix`], and columns over which [`TiledRows::dots`] sums in registers: a whole number of tiles.
+const SPAN: usize = 512;
 
 /// Rows of equal length, tile-major: tile `t` holds columns `t * TILE ..` of every row; the last tile is padded with zeros.
 #[derive(Debug, Default)]
@@ -19,6 +25,28 @@ pub struct TiledRows {
     data: Vec<f32>,
     rows: usize,
     width: usize,
+}
+
+/// A row of results of [`TiledRows::mix`].
+#[derive(Debug)]
+pub struct MixedRow<'a> {
+    /// As long as the store is wide.
+    pub values: &'a mut [f32],
+    /// Adds to what `values` holds; else overwrites it.
+    pub add: bool,
+    /// Added too.
+    pub base: Option<&'a [f32]>,
+}
+
+/// Some rows of results that are computed together, with their weights.
+struct Chunk {
+    /// Which results.
+    first: usize,
+    n: usize,
+    /// Stored rows that any of them wants: with sparse masks few are read.
+    active: Vec<usize>,
+    /// `[active, n]`.
+    weights: Vec<f32>,
 }
 
 impl TiledRows {
@@ -32,68 +60,79 @@ impl TiledRows {
         Self { data: vec![0.0; rows * width.div_ceil(TILE) * TILE], rows, width }
     }
 
+    /// How many rows there is room for.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
     fn tile_len(&self) -> usize {
-        self.rows * TILE
+        (self.rows * TILE).max(1)
     }
 
     /// Writes rows (row-major, each of the store's width) from row `at`.
     pub fn put(&mut self, at: usize, values: &[f32]) {
         let (width, tile_len) = (self.width, self.tile_len());
         let n = values.len() / width.max(1);
-        for_each_task(self.data.chunks_mut(tile_len.max(1)).collect(), |tile, data| {
-            let from = tile * TILE;
-            let len = TILE.min(width - from);
-            for i in 0..n {
-                data[(at + i) * TILE..][..len].copy_from_slice(&values[i * width + from..][..len]);
+        for_each_task(self.data.chunks_mut(tile_len * (SPAN / TILE)).collect(), |span, data| {
+            for (tile, data) in data.chunks_mut(tile_len).enumerate() {
+                let from = span * SPAN + tile * TILE;
+                let len = TILE.min(width - from);
+                for i in 0..n {
+                    data[(at + i) * TILE..][..len].copy_from_slice(&values[i * width + from..][..len]);
+                }
             }
         });
     }
 
-    /// `base + weights x rows[first..first + columns]`, `[n, width]` row-major; `weights` is `[n, columns]`, `base` one row for all outputs.
-    pub fn mix(&self, weights: &[f32], first: usize, columns: usize, base: Option<&[f32]>) -> Vec<f32> {
-        let n = weights.len().checked_div(columns).unwrap_or(0);
-        let mut out = Vec::with_capacity(n * self.width);
-        for _ in 0..n {
-            match base {
-                Some(base) => out.extend_from_slice(base),
-                None => out.resize(out.len() + self.width, 0.0),
+    /// `outs[i] (+)= base + sum_c weight(i, c) rows[first + c]` for `columns` stored rows from `first`.
+    pub fn mix(&self, weight: impl Fn(usize, usize) -> f32, first: usize, columns: usize, outs: Vec<MixedRow<'_>>) {
+        let chunks = chunks(outs.len(), columns, weight);
+        let mut spans: Vec<Vec<MixedRow<'_>>> = (0..self.width.div_ceil(SPAN)).map(|_| Vec::with_capacity(outs.len())).collect();
+        for out in outs {
+            for (i, (span, values)) in spans.iter_mut().zip(out.values.chunks_mut(SPAN)).enumerate() {
+                let base = out.base.map(|base| &base[i * SPAN..][..values.len()]);
+                span.push(MixedRow { values, add: out.add, base });
             }
         }
-        let mut tiles: Vec<Vec<&mut [f32]>> = (0..self.width.div_ceil(TILE)).map(|_| Vec::with_capacity(n)).collect();
-        for row in out.chunks_exact_mut(self.width.max(1)) {
-            for (tile, part) in tiles.iter_mut().zip(row.chunks_mut(TILE)) {
-                tile.push(part);
+        for_each_task(spans, |span, mut outs| {
+            for tile in 0..SPAN / TILE {
+                let from = (span * SPAN + tile * TILE) / TILE * self.tile_len();
+                let Some(data) = self.data.get(from + first * TILE..from + (first + columns) * TILE) else { break };
+                for chunk in &chunks {
+                    pulp::Arch::new().dispatch(Mix { outs: &mut outs[chunk.first..chunk.first + chunk.n], tile, data, chunk });
+                }
             }
-        }
-        // Rows that no output wants are not read: with sparse masks that is most of them.
-        let active: Vec<usize> = (0..columns).filter(|c| weights.iter().skip(*c).step_by(columns).any(|&w| w != 0.0)).collect();
-        let task = |tile: usize, outs: Vec<&mut [f32]>| {
-            let rows = &self.data[tile * self.tile_len() + first * TILE..][..columns * TILE];
-            pulp::Arch::new().dispatch(Mix { outs, rows, weights, columns, active: &active });
-        };
-        for_each_task(tiles, task);
-        out
+        });
     }
 
-    /// Inner products of the first `columns` stored rows with `other` (row-major, the store's width): `[other rows, columns]`.
-    pub fn dots(&self, other: &[f32], columns: usize) -> Vec<f32> {
-        let n = other.len() / self.width.max(1);
-        let tiles = self.width.div_ceil(TILE);
+    /// Inner products of rows `theirs` of `other` with the first `columns` rows of this store: `[theirs, columns]`. Those that are not `wanted` may be left 0.
+    pub fn dots(&self, columns: usize, other: &Self, theirs: Range<usize>, wanted: impl Fn(usize, usize) -> bool) -> Vec<f32> {
+        let n = theirs.len();
+        let by_column: Vec<Vec<usize>> = (0..columns).map(|c| (0..n).filter(|&i| wanted(i, c)).collect()).collect();
+        let share = by_column.iter().map(Vec::len).sum::<usize>() as f64 / (n * columns).max(1) as f64;
+        let spans = self.width.div_ceil(SPAN);
         // A fixed number of partial sums, added in order: the same bits for any thread count.
-        let groups = tiles.min(16);
+        let groups = spans.clamp(1, 16);
         let mut partial = vec![0.0_f32; groups * n * columns];
         for_each_task(partial.chunks_mut((n * columns).max(1)).collect(), |group, sums| {
-            let mut packed = vec![0.0_f32; n * TILE];
-            for tile in (tiles * group / groups)..(tiles * (group + 1) / groups) {
-                let from = tile * TILE;
-                let len = TILE.min(self.width - from);
-                for i in 0..n {
-                    let row = &mut packed[i * TILE..(i + 1) * TILE];
-                    row[..len].copy_from_slice(&other[i * self.width + from..][..len]);
-                    row[len..].fill(0.0);
+            let mut packed = vec![0.0_f32; n * SPAN];
+            for span in (spans * group / groups)..(spans * (group + 1) / groups) {
+                let tiles = |of: &Self| {
+                    let from = span * (SPAN / TILE) * of.tile_len();
+                    from..(from + SPAN / TILE * of.tile_len()).min(of.data.len())
+                };
+                for (tile, data) in other.data[tiles(other)].chunks(other.tile_len()).enumerate() {
+                    for (i, row) in theirs.clone().enumerate() {
+                        packed[i * SPAN + tile * TILE..][..TILE].copy_from_slice(&data[row * TILE..][..TILE]);
+                    }
                 }
-                let rows = &self.data[tile * self.tile_len()..][..columns * TILE];
-                pulp::Arch::new().dispatch(Dots { sums, rows, packed: &packed, n, columns });
+                let data = &self.data[tiles(self)];
+                let span = Span { sums, data, tile_len: self.tile_len(), packed: &packed, columns };
+                if share < DENSE {
+                    pulp::Arch::new().dispatch(SomeDots { span, by_column: &by_column });
+                } else {
+                    pulp::Arch::new().dispatch(AllDots { span, n });
+                }
             }
         });
         let (first, rest) = partial.split_at_mut(n * columns);
@@ -105,147 +144,212 @@ impl TiledRows {
     }
 }
 
-/// One tile of [`TiledRows::mix`].
-struct Mix<'a> {
-    outs: Vec<&'a mut [f32]>,
-    /// `[columns, TILE]`.
-    rows: &'a [f32],
-    /// `[outs, columns]`.
-    weights: &'a [f32],
-    columns: usize,
-    /// Columns with a weight that is not 0.
-    active: &'a [usize],
+/// Cuts `n` results into chunks of at most [`LARGEST_CHUNK`], nearly equal, each with the weights it needs.
+fn chunks(n: usize, columns: usize, weight: impl Fn(usize, usize) -> f32) -> Vec<Chunk> {
+    let parts = n.div_ceil(LARGEST_CHUNK);
+    let chunk = |part: usize| {
+        let (first, end) = (n * part / parts, n * (part + 1) / parts);
+        let mut chunk = Chunk { first, n: end - first, active: vec![], weights: vec![] };
+        for c in 0..columns {
+            if (first..end).any(|i| weight(i, c) != 0.0) {
+                chunk.active.push(c);
+                chunk.weights.extend((first..end).map(|i| weight(i, c)));
+            }
+        }
+        chunk
+    };
+    (0..parts).map(chunk).collect()
 }
 
-impl pulp::WithSimd for Mix<'_> {
+/// Results computed together: four times as many registers hold their sums, of the 32 there are with AVX-512. Where there are 16, they are taken in two goes.
+const LARGEST_CHUNK: usize = 6;
+/// Registers of columns taken together: with AVX-512 a whole row of a tile, which is then read from its first number to its last.
+const WIDE: usize = 4;
+
+/// One tile of [`TiledRows::mix`] for one chunk of results.
+struct Mix<'a, 'b> {
+    outs: &'a mut [MixedRow<'b>],
+    /// Which tile of the span.
+    tile: usize,
+    /// `[columns, TILE]`.
+    data: &'a [f32],
+    chunk: &'a Chunk,
+}
+
+impl pulp::WithSimd for Mix<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, simd: S) {
-        let Mix { mut outs, rows, weights, columns, active } = self;
-        let row = |c: usize| &rows[c * TILE..(c + 1) * TILE];
-        let (groups, rest) = active.as_chunks::<DEPTH>();
-        for &group in groups {
-            let x = group.map(row);
-            let weights_of = |i: usize| group.map(|c| weights[i * columns + c]);
-            for (pair, outs) in outs.chunks_mut(2).enumerate() {
-                match outs {
-                    [a, b] => accumulate2(simd, a, b, x, weights_of(2 * pair), weights_of(2 * pair + 1)),
-                    [a] => accumulate1(simd, a, x, weights_of(2 * pair)),
-                    _ => {}
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Mix { outs, tile, data, chunk } = self;
+        let goes = if S::REGISTER_COUNT >= 32 || outs.len() <= 3 { 1 } else { 2 };
+        for go in 0..goes {
+            let (first, end) = (outs.len() * go / goes, outs.len() * (go + 1) / goes);
+            let outs = &mut outs[first..end];
+            macro_rules! by_size {
+                ($($n:literal)*) => {
+                    match outs.len() {
+                        $($n => mix_block::<S, $n>(simd, outs, tile, data, chunk, first),)*
+                        _ => {}
+                    }
+                };
+            }
+            by_size!(1 2 3 4 5 6);
+        }
+    }
+}
+
+/// `N` results of one tile, [`WIDE`] registers of columns at a time.
+#[inline(always)]
+fn mix_block<S: Simd, const N: usize>(simd: S, outs: &mut [MixedRow<'_>], tile: usize, data: &[f32], chunk: &Chunk, first: usize) {
+    let step = WIDE * S::F32_LANES;
+    for at in (0..TILE).step_by(step) {
+        let mut sums = [[simd.splat_f32s(0.0); WIDE]; N];
+        for (&c, w) in chunk.active.iter().zip(chunk.weights.chunks_exact(chunk.n)) {
+            let x = S::as_simd_f32s(&data[c * TILE + at..c * TILE + at + step]).0;
+            let x: [S::f32s; WIDE] = std::array::from_fn(|k| x[k]);
+            let w = &w[first..first + N];
+            for i in 0..N {
+                let w = simd.splat_f32s(w[i]);
+                for k in 0..WIDE {
+                    sums[i][k] = simd.mul_add_f32s(w, x[k], sums[i][k]);
                 }
             }
         }
-        for &column in rest {
-            for (i, out) in outs.iter_mut().enumerate() {
-                let w = weights[i * columns + column];
-                out.iter_mut().zip(row(column)).for_each(|(o, x)| *o += w * x);
+        let from = tile * TILE + at;
+        for (out, sums) in outs.iter_mut().zip(sums) {
+            if let Some(values) = out.values.get_mut(from..from + step) {
+                let base = out.base.map(|base| S::as_simd_f32s(&base[from..from + step]).0);
+                for (k, (value, sum)) in S::as_mut_simd_f32s(values).0.iter_mut().zip(sums).enumerate() {
+                    let sum = base.map_or(sum, |base| simd.add_f32s(sum, base[k]));
+                    *value = if out.add { simd.add_f32s(sum, *value) } else { sum };
+                }
+            } else if from < out.values.len() {
+                // The end of the last tile.
+                let mut held = [0.0_f32; TILE];
+                S::as_mut_simd_f32s(&mut held[..step]).0.copy_from_slice(&sums);
+                let base = |k: usize| out.base.map_or(0.0, |base| base[from + k]);
+                for (k, (value, sum)) in out.values[from..].iter_mut().zip(held).enumerate() {
+                    *value = sum + base(k) + if out.add { *value } else { 0.0 };
+                }
             }
         }
     }
 }
 
-/// `a += wa . x`, `b += wb . x` for [`DEPTH`] rows `x` at once.
-#[inline(always)]
-fn accumulate2<S: pulp::Simd>(simd: S, a: &mut [f32], b: &mut [f32], x: [&[f32]; DEPTH], wa: [f32; DEPTH], wb: [f32; DEPTH]) {
-    let len = a.len();
-    let (va, vb) = (wa.map(|w| simd.splat_f32s(w)), wb.map(|w| simd.splat_f32s(w)));
-    let [(x0, _), (x1, _), (x2, _), (x3, _)] = x.map(|x| S::as_simd_f32s(&x[..len]));
-    let (a_body, a_tail) = S::as_mut_simd_f32s(a);
-    let (b_body, b_tail) = S::as_mut_simd_f32s(b);
-    for (((((a, b), &x0), &x1), &x2), &x3) in a_body.iter_mut().zip(b_body).zip(x0).zip(x1).zip(x2).zip(x3) {
-        let (mut s, mut t) = (*a, *b);
-        s = simd.mul_add_e_f32s(va[0], x0, s);
-        t = simd.mul_add_e_f32s(vb[0], x0, t);
-        s = simd.mul_add_e_f32s(va[1], x1, s);
-        t = simd.mul_add_e_f32s(vb[1], x1, t);
-        s = simd.mul_add_e_f32s(va[2], x2, s);
-        t = simd.mul_add_e_f32s(vb[2], x2, t);
-        s = simd.mul_add_e_f32s(va[3], x3, s);
-        t = simd.mul_add_e_f32s(vb[3], x3, t);
-        (*a, *b) = (s, t);
-    }
-    tail(a_tail, x, wa, len);
-    tail(b_tail, x, wb, len);
-}
+/// Share of wanted products from which computing all of them, in larger blocks, is faster.
+const DENSE: f64 = 0.4;
 
-/// `a += wa . x`.
-#[inline(always)]
-fn accumulate1<S: pulp::Simd>(simd: S, a: &mut [f32], x: [&[f32]; DEPTH], wa: [f32; DEPTH]) {
-    let len = a.len();
-    let va = wa.map(|w| simd.splat_f32s(w));
-    let [(x0, _), (x1, _), (x2, _), (x3, _)] = x.map(|x| S::as_simd_f32s(&x[..len]));
-    let (body, a_tail) = S::as_mut_simd_f32s(a);
-    for ((((a, &x0), &x1), &x2), &x3) in body.iter_mut().zip(x0).zip(x1).zip(x2).zip(x3) {
-        let s = simd.mul_add_e_f32s(va[1], x1, simd.mul_add_e_f32s(va[0], x0, *a));
-        *a = simd.mul_add_e_f32s(va[3], x3, simd.mul_add_e_f32s(va[2], x2, s));
-    }
-    tail(a_tail, x, wa, len);
-}
-
-/// The last numbers of a short tile: those that fill no register.
-#[inline(always)]
-fn tail(out: &mut [f32], x: [&[f32]; DEPTH], w: [f32; DEPTH], len: usize) {
-    let from = len - out.len();
-    for (x, w) in x.iter().zip(w) {
-        out.iter_mut().zip(&x[from..]).for_each(|(o, x)| *o += w * x);
-    }
-}
-
-/// One tile of [`TiledRows::dots`].
-struct Dots<'a> {
+/// One span of [`TiledRows::dots`].
+struct Span<'a> {
     /// `[n, columns]`.
     sums: &'a mut [f32],
-    /// `[columns, TILE]`.
-    rows: &'a [f32],
-    /// `[n, TILE]`.
+    /// Tiles of `tile_len`, each `[rows, TILE]`.
+    data: &'a [f32],
+    tile_len: usize,
+    /// `[n, SPAN]`.
     packed: &'a [f32],
-    n: usize,
     columns: usize,
 }
 
-impl pulp::WithSimd for Dots<'_> {
+/// The products of a span that are wanted, column by column.
+struct SomeDots<'a> {
+    span: Span<'a>,
+    by_column: &'a [Vec<usize>],
+}
+
+impl pulp::WithSimd for SomeDots<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, simd: S) {
-        let Dots { sums, rows, packed, n, columns } = self;
-        let stored = |c: usize| S::as_simd_f32s(&rows[c * TILE..(c + 1) * TILE]).0;
-        let other = |i: usize| S::as_simd_f32s(&packed[i * TILE..(i + 1) * TILE]).0;
-        let (whole_columns, whole_n) = (columns / 4 * 4, n / 2 * 2);
-        for c in (0..whole_columns).step_by(4) {
-            let (a0, a1, a2, a3) = (stored(c), stored(c + 1), stored(c + 2), stored(c + 3));
-            for i in (0..whole_n).step_by(2) {
-                let zero = simd.splat_f32s(0.0);
-                let (mut s0, mut s1, mut s2, mut s3) = (zero, zero, zero, zero);
-                let (mut t0, mut t1, mut t2, mut t3) = (zero, zero, zero, zero);
-                for (((((&a0, &a1), &a2), &a3), &b), &d) in a0.iter().zip(a1).zip(a2).zip(a3).zip(other(i)).zip(other(i + 1)) {
-                    s0 = simd.mul_add_e_f32s(a0, b, s0);
-                    s1 = simd.mul_add_e_f32s(a1, b, s1);
-                    s2 = simd.mul_add_e_f32s(a2, b, s2);
-                    s3 = simd.mul_add_e_f32s(a3, b, s3);
-                    t0 = simd.mul_add_e_f32s(a0, d, t0);
-                    t1 = simd.mul_add_e_f32s(a1, d, t1);
-                    t2 = simd.mul_add_e_f32s(a2, d, t2);
-                    t3 = simd.mul_add_e_f32s(a3, d, t3);
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Span { sums, data, tile_len, packed, columns } = self.span;
+        for (column, wanted) in self.by_column.iter().enumerate() {
+            for some in wanted.chunks(6) {
+                macro_rules! by_size {
+                    ($($n:literal)*) => {
+                        match some.len() {
+                            $($n => {
+                                let rows: [usize; $n] = std::array::from_fn(|i| some[i]);
+                                let totals = span_dots::<S, $n, 1>(simd, data, tile_len, column, packed, rows);
+                                for (row, [total]) in rows.into_iter().zip(totals) {
+                                    sums[row * columns + column] += total;
+                                }
+                            })*
+                            _ => {}
+                        }
+                    };
                 }
-                for (p, (s, t)) in [(s0, t0), (s1, t1), (s2, t2), (s3, t3)].into_iter().enumerate() {
-                    sums[i * columns + c + p] += simd.reduce_sum_f32s(s);
-                    sums[(i + 1) * columns + c + p] += simd.reduce_sum_f32s(t);
-                }
-            }
-        }
-        let one = |c: usize, i: usize| {
-            let sum = stored(c).iter().zip(other(i)).fold(simd.splat_f32s(0.0), |sum, (&a, &b)| simd.mul_add_e_f32s(a, b, sum));
-            simd.reduce_sum_f32s(sum)
-        };
-        for i in 0..n {
-            let from = if i < whole_n { whole_columns } else { 0 };
-            for c in from..columns {
-                sums[i * columns + c] += one(c, i);
+                by_size!(1 2 3 4 5 6);
             }
         }
     }
+}
+
+/// All products of a span.
+struct AllDots<'a> {
+    span: Span<'a>,
+    n: usize,
+}
+
+impl pulp::WithSimd for AllDots<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (Span { sums, data, tile_len, packed, columns }, n) = (self.span, self.n);
+        let (most, most_columns) = if S::REGISTER_COUNT >= 32 { (6, 4) } else { (3, 3) };
+        let parts = n.div_ceil(most);
+        for column in (0..columns).step_by(most_columns) {
+            let wide = most_columns.min(columns - column);
+            for part in 0..parts {
+                let (first, end) = (n * part / parts, n * (part + 1) / parts);
+                macro_rules! by_size {
+                    ($($n:literal: $($m:literal)*;)*) => {
+                        match (end - first, wide) {
+                            $($(($n, $m) => {
+                                let rows: [usize; $n] = std::array::from_fn(|i| first + i);
+                                let totals = span_dots::<S, $n, $m>(simd, data, tile_len, column, packed, rows);
+                                for (row, totals) in rows.into_iter().zip(totals) {
+                                    for (sum, total) in sums[row * columns + column..].iter_mut().zip(totals) {
+                                        *sum += total;
+                                    }
+                                }
+                            })*)*
+                            _ => {}
+                        }
+                    };
+                }
+                by_size!(1: 1 2 3 4; 2: 1 2 3 4; 3: 1 2 3 4; 4: 1 2 3 4; 5: 1 2 3 4; 6: 1 2 3 4;);
+            }
+        }
+    }
+}
+
+/// Inner products over one span: rows `rows` of `packed` with stored rows `column..column + M`.
+#[inline(always)]
+fn span_dots<S: Simd, const N: usize, const M: usize>(
+    simd: S,
+    data: &[f32],
+    tile_len: usize,
+    column: usize,
+    packed: &[f32],
+    rows: [usize; N],
+) -> [[f32; M]; N] {
+    let mut totals = [[simd.splat_f32s(0.0); M]; N];
+    for (tile, data) in data.chunks(tile_len).enumerate() {
+        let x: [&[S::f32s]; M] = std::array::from_fn(|k| S::as_simd_f32s(&data[(column + k) * TILE..][..TILE]).0);
+        let y: [&[S::f32s]; N] = rows.map(|row| S::as_simd_f32s(&packed[row * SPAN + tile * TILE..][..TILE]).0);
+        for v in 0..TILE / S::F32_LANES {
+            let x: [S::f32s; M] = std::array::from_fn(|k| x[k][v]);
+            for i in 0..N {
+                for k in 0..M {
+                    totals[i][k] = simd.mul_add_f32s(y[i][v], x[k], totals[i][k]);
+                }
+            }
+        }
+    }
+    totals.map(|totals| totals.map(|total| simd.reduce_sum_f32s(total)))
 }
 
 #[cfg(test)]
@@ -255,23 +359,38 @@ mod tests {
 
     #[test]
     fn products_agree_with_double_precision_for_odd_shapes() {
-        for (n, columns, first, width) in [(1, 1, 0, 1), (4, 3, 2, 64), (5, 17, 1, 700), (16, 33, 0, 1100), (9, 8, 3, 513), (3, 0, 0, 10)] {
+        for (n, columns, first, width) in [(1, 1, 0, 1), (4, 3, 2, 64), (5, 17, 1, 700), (16, 33, 0, 1100), (25, 8, 3, 513), (3, 0, 0, 10)]
+        {
             let mut random = Stream::new(1, "tiles", (n * columns * width) as u64);
             let mut numbers = |n: usize| (0..n).map(|_| random.normal() as f32).collect::<Vec<f32>>();
             let rows = first + columns;
             let (weights, stored, base, other) = (numbers(n * columns), numbers(rows * width), numbers(width), numbers(n * width));
+            // A third of the weights are 0, whole columns among them.
+            let weight = |i: usize, c: usize| if c.is_multiple_of(5) || (i + c).is_multiple_of(7) { 0.0 } else { weights[i * columns + c] };
             let mut tiled = TiledRows::zeros(rows, width);
             tiled.put(0, &stored[..first * width]);
             tiled.put(first, &stored[first * width..]);
-            let mixed = tiled.mix(&weights, first, columns, Some(&base));
+            let mut mixed = other.clone();
+            let outs = mixed.chunks_mut(width).enumerate().map(|(i, values)| MixedRow {
+                values,
+                add: i % 2 == 0,
+                base: (i % 3 != 0).then_some(&base[..]),
+            });
+            tiled.mix(weight, first, columns, outs.collect());
             for (k, &found) in mixed.iter().enumerate() {
                 let (i, j) = (k / width, k % width);
-                let sum: f64 = (0..columns).map(|c| f64::from(weights[i * columns + c]) * f64::from(stored[(first + c) * width + j])).sum();
-                assert!((f64::from(found) - f64::from(base[j]) - sum).abs() < 1e-4, "mix {n} {columns} {width}: {i} {j}");
+                let mut sum: f64 = (0..columns).map(|c| f64::from(weight(i, c)) * f64::from(stored[(first + c) * width + j])).sum();
+                sum += if i % 2 == 0 { f64::from(other[k]) } else { 0.0 };
+                sum += if i % 3 != 0 { f64::from(base[j]) } else { 0.0 };
+                assert!((f64::from(found) - sum).abs() < 1e-4, "mix {n} {columns} {width}: {i} {j}");
             }
-            let dots = tiled.dots(&other, rows);
-            for i in 0..n {
-                for r in 0..rows {
+            let mut others = TiledRows::zeros(n + 2, width);
+            others.put(1, &other);
+            for sparse in [false, true] {
+                let wanted = |i: usize, r: usize| !sparse || (i * 7 + r).is_multiple_of(4);
+                let dots = tiled.dots(rows, &others, 1..n + 1, wanted);
+                assert_eq!(dots.len(), n * rows);
+                for (i, r) in (0..n).flat_map(|i| (0..rows).map(move |r| (i, r))).filter(|&(i, r)| wanted(i, r)) {
                     let expected: f64 = (0..width).map(|j| f64::from(stored[r * width + j]) * f64::from(other[i * width + j])).sum();
                     assert!((f64::from(dots[i * rows + r]) - expected).abs() < 1e-3, "dots {n} {rows} {width}: {i} {r}");
                 }

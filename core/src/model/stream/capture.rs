@@ -12,7 +12,7 @@ pub struct Capture {
     tok: Option<Tensor<2>>,
     pos: Option<Tensor<2>>,
     layers: Vec<LayerReference>,
-    pending: Option<(Tensor<2>, Tensor<3>)>,
+    pending: Option<Tensor<3>>,
     mid: Option<Tensor<2>>,
 }
 
@@ -37,7 +37,7 @@ impl Stream for Capture {
     }
 
     fn write_attn(&mut self, layer: usize, z: HeadOutputs, out: &Linear) {
-        self.pending = Some((self.plain.final_input(), z.clone().per_head()));
+        self.pending = Some(z.clone().per_head());
         self.plain.write_attn(layer, z, out);
     }
 
@@ -49,8 +49,8 @@ impl Stream for Capture {
 
     fn write_mlp(&mut self, _layer: usize, hidden: Tensor<2>, out: &Linear) {
         let mlp = out.apply(hidden);
-        if let (Some((resid_pre, z)), Some(resid_mid)) = (self.pending.take(), self.mid.take()) {
-            self.layers.push(LayerReference { resid_pre, z, resid_mid, mlp: mlp.clone() });
+        if let (Some(z), Some(resid_mid)) = (self.pending.take(), self.mid.take()) {
+            self.layers.push(LayerReference { z, resid_mid, mlp: mlp.clone() });
         }
         self.plain.add(mlp);
     }

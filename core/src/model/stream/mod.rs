@@ -5,7 +5,9 @@
 //! keeps every writer apart and gives each reader its own mixture: the disentangled stream of Edge Pruning and of activation patching.
 
 mod capture;
+mod edge_backward;
 mod edge_masked;
+mod masks;
 mod node_masked;
 mod plain;
 mod reference;
@@ -16,9 +18,6 @@ pub use edge_masked::{Differences, EdgeMasked, Workspace};
 pub use node_masked::NodeMasked;
 pub use plain::Plain;
 pub use reference::{Ablation, LayerReference, Reference};
-
-#[cfg(test)]
-mod tests;
 
 use burn::tensor::Tensor;
 

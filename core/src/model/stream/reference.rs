@@ -24,8 +24,6 @@ pub enum Ablation {
 /// One layer of a reference; `rows` is `tokens`, or 1 where one vector serves all tokens.
 #[derive(Debug, Clone)]
 pub struct LayerReference {
-    /// Stream before the layer, `[rows, d_model]`.
-    pub resid_pre: Tensor<2>,
     /// Head outputs before projection, `[heads, rows, d_head]`.
     pub z: Tensor<3>,
     /// Stream between attention and MLP, `[rows, d_model]`.
@@ -47,15 +45,19 @@ pub struct Reference {
 }
 
 impl Reference {
+    /// The stream before `layer` (past the last: the final read), `[rows, d_model]`; `resid_post` where the model has fewer layers.
+    pub fn resid_pre(&self, layer: usize) -> Tensor<2> {
+        match layer.checked_sub(1).map(|before| self.layers.get(before)) {
+            None => self.pos.iter().fold(self.tok.clone(), |sum, pos| sum + pos.clone()),
+            Some(Some(before)) if layer < self.layers.len() => before.resid_mid.clone() + before.mlp.clone(),
+            Some(_) => self.resid_post.clone(),
+        }
+    }
+
     /// Every tensor through `rows2` (`[rows, width]`) or `rows3` (`[heads, rows, d_head]`). All parts are linear in the writers' outputs, so sums and means of
     /// references are references again, `B` included.
     fn map(self, rows2: impl Fn(Tensor<2>) -> Tensor<2>, rows3: impl Fn(Tensor<3>) -> Tensor<3>) -> Self {
-        let layer = |l: LayerReference| LayerReference {
-            resid_pre: rows2(l.resid_pre),
-            z: rows3(l.z),
-            resid_mid: rows2(l.resid_mid),
-            mlp: rows2(l.mlp),
-        };
+        let layer = |l: LayerReference| LayerReference { z: rows3(l.z), resid_mid: rows2(l.resid_mid), mlp: rows2(l.mlp) };
         Self {
             tok: rows2(self.tok),
             pos: self.pos.map(&rows2),
@@ -82,7 +84,6 @@ impl Reference {
     /// Two references of the same shape, added.
     pub fn plus(self, other: Self) -> Self {
         let layer = |(a, b): (LayerReference, LayerReference)| LayerReference {
-            resid_pre: a.resid_pre + b.resid_pre,
             z: a.z + b.z,
             resid_mid: a.resid_mid + b.resid_mid,
             mlp: a.mlp + b.mlp,

@@ -21,7 +21,6 @@ pub(in crate::report) fn bars(body: &Bars, size: Size, naming: Naming<'_>) -> Ma
     let categories = body.categories.get(..rows).unwrap_or(&body.categories);
     let several = groups.len() > 1;
     let (bar, gap) = if several { (13.0, 3.0) } else { (18.0, 0.0) };
-    #[allow(clippy::cast_precision_loss)]
     let block = groups.len() as f64 * (bar + gap);
     let pattern = format!("{}-{}", naming.id, size.suffix());
 
@@ -38,7 +37,6 @@ pub(in crate::report) fn bars(body: &Bars, size: Size, naming: Naming<'_>) -> Ma
     let target = if beside { 6 } else { 4 };
     let marks_head = if body.marks.is_empty() { 0.0 } else { 18.0 };
     let top = legend_height + marks_head + 8.0;
-    #[allow(clippy::cast_precision_loss)]
     let bottom = top + categories.len() as f64 * step + 2.0;
     let area = Area { left, right: full - 62.0, top, bottom };
     let x = Scale::new(&body.value, values, target, true).between(area.left, area.right);
@@ -96,7 +94,6 @@ fn values_of(group: &BarGroup) -> impl Iterator<Item = f64> + '_ {
     group.values.iter().flatten().chain(band).copied()
 }
 
-#[allow(clippy::cast_precision_loss)]
 fn as_f64(index: usize) -> f64 {
     index as f64
 }

@@ -103,7 +103,6 @@ impl Scale {
 }
 
 fn step(low: f64, high: f64, target: usize) -> f64 {
-    #[allow(clippy::cast_precision_loss)]
     let raw = (high / 2.0 - low / 2.0) / target.clamp(2, 20) as f64 * 2.0;
     let unit = 10f64.powf(raw.log10().floor());
     let Some(times) = [1.0, 2.0, 5.0, 10.0].into_iter().find(|times| raw <= times * unit * (1.0 + 1e-9)) else {
@@ -121,7 +120,6 @@ fn linear_ticks(low: f64, high: f64, step: f64) -> Vec<Tick> {
     let slack = step * 1e-9;
     let values = (0..30u32).map(|index| (first + f64::from(index)) * step).take_while(|value| value.is_finite() && *value <= high + slack);
     // Between -308 and 308.
-    #[allow(clippy::cast_possible_truncation)]
     let digits = (-(step.log10() + 1e-9).floor()) as i32;
     let size = low.abs().max(high.abs());
     values
@@ -139,7 +137,6 @@ fn linear_ticks(low: f64, high: f64, step: f64) -> Vec<Tick> {
 
 fn log_ticks(low: f64, high: f64, target: usize) -> Vec<Tick> {
     // Exponents of doubles lie between -324 and 308.
-    #[allow(clippy::cast_possible_truncation)]
     let (first, last) = ((low.log10() + 1e-9).floor() as i32, (high.log10() - 1e-9).ceil() as i32);
     let decades = usize::try_from(last - first).unwrap_or(1).max(1);
     let times: &[f64] = if decades <= 1 {

@@ -14,7 +14,7 @@ use super::{
     tasks::Scoring,
 };
 use crate::{
-    lab::Lab,
+    lab::{Lab, stop_point},
     model::stream::{EdgeMasked, Reference, Workspace},
 };
 
@@ -40,7 +40,8 @@ pub struct Attribution {
 /// Score of every edge, in edge order: the estimated rise of the loss when the edge is cut, mean over examples. Large magnitude means the edge matters.
 ///
 /// # Errors
-/// [`PruneError::NoAnswers`] where the metric needs answers that the examples do not name; device and batch errors.
+/// [`PruneError::NoAnswers`] where the metric needs answers that the examples do not name; device and batch errors;
+/// [`LabError::Stopped`](crate::lab::LabError::Stopped).
 pub fn score(problem: &Problem, run: Attribution, lab: &mut dyn Lab) -> Result<Vec<f32>, PruneError> {
     let n = problem.graph.n_edges();
     let mut total = vec![0.0_f64; n];
@@ -54,6 +55,9 @@ pub fn score(problem: &Problem, run: Attribution, lab: &mut dyn Lab) -> Result<V
             *t -= f64::from(*g) * indices.len() as f64;
         }
         lab.progress("attribution", done as u64 + 1, batches.len() as u64);
+        if done + 1 < batches.len() {
+            stop_point(lab, done as u64 + 1)?;
+        }
     }
     let examples = problem.examples.len() as f64;
     let scores: Vec<f32> = total.iter().map(|t| (t / examples) as f32).collect();
@@ -69,7 +73,7 @@ fn batch_gradient(
 ) -> Result<Vec<f32>, PruneError> {
     let model = problem.model;
     let n = problem.graph.n_edges();
-    let ones = problem.upload(&vec![1.0; n])?;
+    let ones = vec![1.0; n];
     let examples = problem.examples_of(batch);
     let (clean_tok, clean_pos) = model.embed(&batch.clean);
     // What inputs are interpolated from: the reference's embeddings, or nothing under zero ablation.
@@ -80,7 +84,7 @@ fn batch_gradient(
     // The clean run's differences, apart from the interpolated runs'.
     let mut clean_space = Workspace::default();
     let differences = if run.points > 1 {
-        let mut stream = EdgeMasked::new(model, &problem.graph, ones.clone(), reference, &batch.clean, &mut clean_space, false);
+        let mut stream = EdgeMasked::new(model, &problem.graph, &ones, reference, &batch.clean, &mut clean_space, false);
         model.forward(&batch.clean, &mut stream);
         Some(stream.into_differences())
     } else {
@@ -91,7 +95,7 @@ fn batch_gradient(
         let at = point as f32 / run.points as f32;
         let tok = from_tok.clone() + (clean_tok.clone() - from_tok.clone()) * at;
         let pos = clean_pos.clone().zip(from_pos.clone()).map(|(clean, from)| from.clone() + (clean - from) * at);
-        let mut stream = EdgeMasked::new(model, &problem.graph, ones.clone(), reference, &batch.clean, workspace, true);
+        let mut stream = EdgeMasked::new(model, &problem.graph, &ones, reference, &batch.clean, workspace, true);
         let reads = batch.rows.select(model.forward_from(&batch.clean, tok, pos, &mut stream));
         let outputs = problem.outputs(reads.clone());
         let LossAndGradient { d_logits, .. } = match &full {
@@ -102,7 +106,7 @@ fn batch_gradient(
             None => return Err(PruneError::NoAnswers),
         };
         let d_final = batch.rows.scatter(problem.outputs_pullback(reads, d_logits), batch.clean.n_tokens());
-        let gradient = stream.backward(model, &batch.clean, d_final, differences.as_ref());
+        let gradient = stream.backward(model, &batch.clean, d_final, None, differences.as_ref());
         stream.finish(workspace);
         sum = Some(match sum {
             Some(sum) => sum + gradient,

@@ -1,23 +1,30 @@
 //! Edge Pruning against attribution at equal edge counts.
 //!
 //! For each size, Edge Pruning is trained towards the sparsity that leaves so many edges and exactly that many are kept by log alpha; EAP and EAP-IG keep as many by
-//! score magnitude. All circuits are cleaned of dangling edges and run on the test examples.
+//! score magnitude. All circuits are cleaned of dangling edges and run on the test examples. What is finished is kept, and training is saved: a comparison that was stopped goes on
+//! where it was and ends with the same circuits. (Attribution, a few passes over the data, begins anew.)
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     attribution::{Attribution, AttributionMetric, score},
+    checkpoint,
     circuit::{
         Circuit,
         cleanup::clean_up,
+        native,
         nested::{Ranking, nested},
     },
     evaluate::{Outputs, evaluate, full_outputs},
     problem::{Problem, PruneError},
     prune::{PruneConfig, PruneState, StepRecord, train},
     tasks::{Scoring, score::Scores},
+    warm_start::warm_start,
 };
-use crate::{lab::Lab, train::hard_concrete::keep_largest};
+use crate::{
+    lab::{self, Lab},
+    train::hard_concrete::keep_largest,
+};
 
 /// One method at one size.
 #[derive(Debug, Clone, Serialize)]
@@ -50,7 +57,10 @@ pub fn masks(circuit: &Circuit) -> Vec<f32> {
     circuit.effective_edges().iter().map(|&kept| f32::from(u8::from(kept))).collect()
 }
 
-/// Runs all methods at all `sizes` (edge counts).
+/// Name of Edge Pruning that begins from EAP-IG's scores.
+const WARM: &str = "Edge Pruning (from EAP-IG)";
+
+/// Runs all methods at all `sizes` (edge counts). Edge Pruning begins from EAP-IG's scores where `warm` (its seconds then count those of EAP-IG too), else from all gates open.
 ///
 /// # Errors
 /// Errors of training, scoring and running circuits.
@@ -59,6 +69,7 @@ pub fn compare_methods(
     test_on: &Problem,
     sizes: &[usize],
     config: &PruneConfig,
+    warm: bool,
     lab: &mut dyn Lab,
 ) -> Result<Comparison, PruneError> {
     let graph = &train_on.graph;
@@ -73,23 +84,7 @@ pub fn compare_methods(
         full: evaluate(test_on, &full, &vec![1.0; n], batch)?,
         empty: evaluate(test_on, &full, &vec![0.0; n], batch)?,
     };
-    let circuit_error = |e: super::circuit::CircuitError| PruneError::Config(e.to_string());
-    for &size in sizes {
-        let began = lab.seconds();
-        let target = 1.0 - size as f64 / n as f64;
-        let run = PruneConfig { edge_target: target, ..config.clone() };
-        let mut state = PruneState::new(graph, &run);
-        let history = train(train_on, &run, &mut state, &format!("prune {size} edges"), lab)?;
-        let kept = keep_largest(&state.edges.log_alpha, size);
-        let circuit =
-            Circuit::from_masks(graph, kept, vec![true; graph.n_writers()]).and_then(|c| c.with_scores(state.edges.log_alpha.clone()));
-        let (circuit, _) = clean_up(&circuit.map_err(circuit_error)?, rule);
-        let seconds = lab.seconds() - began;
-        let scores = evaluate(test_on, &full, &masks(&circuit), batch)?;
-        found.rows.push(Row { method: "Edge Pruning", size, edges: circuit.counts().kept, scores, seconds });
-        found.circuits.push(circuit);
-        found.histories.push((size, history));
-    }
+    let mut start = None;
     let answers = matches!(train_on.scoring, Scoring::FullVocab) && train_on.examples.iter().all(|e| !e.answers.is_empty());
     let mut methods = vec![("EAP-IG (KL, m = 5)", Attribution { metric: AttributionMetric::Faithfulness, points: 5, batch_size: batch })];
     if answers {
@@ -103,14 +98,87 @@ pub fn compare_methods(
         ));
     }
     for (method, run) in methods {
-        let began = lab.seconds();
-        let scores = score(train_on, run, lab)?;
-        let seconds = lab.seconds() - began;
-        let circuits = nested(graph, &scores, sizes, Ranking::Magnitude, rule).map_err(circuit_error)?;
-        for (&size, circuit) in sizes.iter().zip(&circuits) {
-            let scores = evaluate(test_on, &full, &masks(circuit), batch)?;
-            found.rows.push(Row { method, size, edges: circuit.counts().kept, scores, seconds });
+        let attributed: Attributed = lab::finish(lab, method, |lab| -> Result<_, PruneError> {
+            let began = lab.seconds();
+            let scores = score(train_on, run, lab)?;
+            let seconds = lab.seconds() - began;
+            let circuits = nested(graph, &scores, sizes, Ranking::Magnitude, rule).map_err(circuit_error)?;
+            let measure = |circuit: &Circuit| Ok((circuit.counts().kept, evaluate(test_on, &full, &masks(circuit), batch)?));
+            Ok(Attributed { circuits: circuits.iter().map(measure).collect::<Result<_, PruneError>>()?, scores, seconds })
+        })?;
+        for (&size, (edges, scores)) in sizes.iter().zip(attributed.circuits) {
+            found.rows.push(Row { method, size, edges, scores, seconds: attributed.seconds });
         }
+        if run.metric == AttributionMetric::Faithfulness {
+            start = Some((attributed.scores, attributed.seconds));
+        }
+        lab::stop_point(lab, 0)?;
+    }
+    let (method, scores, seconds_before) = match start.filter(|_| warm) {
+        Some((scores, seconds)) => (WARM, Some(scores), seconds),
+        None => ("Edge Pruning", None, 0.0),
+    };
+    for &size in sizes {
+        let phase = format!("prune to {size} edges");
+        let pruned: Pruned =
+            lab::finish(lab, &phase, |lab| prune_to(train_on, (test_on, &full), scores.as_deref(), size, config, &phase, lab))?;
+        let Pruned { circuit, history, scores, seconds } = pruned;
+        let circuit = native::from_json(&circuit).map_err(circuit_error)?;
+        found.rows.push(Row { method, size, edges: circuit.counts().kept, scores, seconds: seconds_before + seconds });
+        found.circuits.push(circuit);
+        found.histories.push((size, history));
+        lab::stop_point(lab, config.steps)?;
     }
     Ok(found)
+}
+
+/// Edge Pruning at one size, finished.
+#[derive(Serialize, Deserialize)]
+struct Pruned {
+    /// As JSON.
+    circuit: String,
+    history: Vec<StepRecord>,
+    scores: Scores,
+    seconds: f64,
+}
+
+/// An attribution method at all sizes, finished.
+#[derive(Serialize, Deserialize)]
+struct Attributed {
+    /// Edges kept and figures.
+    circuits: Vec<(usize, Scores)>,
+    /// One an edge.
+    scores: Vec<f32>,
+    seconds: f64,
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn circuit_error(e: super::circuit::CircuitError) -> PruneError {
+    PruneError::Config(e.to_string())
+}
+
+fn prune_to(
+    train_on: &Problem,
+    (test_on, full): (&Problem, &Outputs),
+    scores: Option<&[f32]>,
+    size: usize,
+    config: &PruneConfig,
+    phase: &str,
+    lab: &mut dyn Lab,
+) -> Result<Pruned, PruneError> {
+    let graph = &train_on.graph;
+    let began = lab::began(lab, phase)?;
+    let run = PruneConfig { edge_target: 1.0 - size as f64 / graph.n_edges() as f64, ..config.clone() };
+    let (start, run) = match scores {
+        Some(scores) => warm_start(graph, scores, size, &run)?,
+        None => (PruneState::new(graph, &run), run),
+    };
+    let mut state = checkpoint::resume_or_start(phase, graph, start, &run, lab)?;
+    let history = train(train_on, &run, &mut state, phase, lab)?;
+    let kept = keep_largest(&state.edges.log_alpha, size);
+    let circuit = Circuit::from_masks(graph, kept, vec![true; graph.n_writers()]).and_then(|c| c.with_scores(state.scores()));
+    let (circuit, _) = clean_up(&circuit.map_err(circuit_error)?, train_on.ablation);
+    let seconds = lab.seconds() - began;
+    let scores = evaluate(test_on, full, &masks(&circuit), config.batch_size)?;
+    Ok(Pruned { circuit: native::to_json(&circuit).map_err(circuit_error)?, history, scores, seconds })
 }

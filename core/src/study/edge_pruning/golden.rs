@@ -3,7 +3,7 @@
 //! **Source.** The files are described in the README of each data set: Tracr programs with raw and decoded outputs and the effect of every single edge;
 //! circuit rows with token ids; prompts with the largest logits and the log-partition, from an independent implementation.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -75,7 +75,7 @@ pub fn tracr(files: TracrFiles, device: &Device) -> Result<Vec<Agreement>, Golde
         Some(pairs) => outputs(&program, pairs)?,
         None => Vec::new(),
     };
-    found.push(edge_effects(&program, files.edges, device)?);
+    found.push(edge_effects(&program, files.edges)?);
     Ok(found)
 }
 
@@ -91,7 +91,7 @@ fn outputs(program: &Program, pairs: &str) -> Result<Vec<Agreement>, GoldenError
     Ok(vec![raw, decoded])
 }
 
-fn edge_effects(program: &Program, edges: &str, device: &Device) -> Result<Agreement, GoldenError> {
+fn edge_effects(program: &Program, edges: &str) -> Result<Agreement, GoldenError> {
     let problem: Problem = program.problem(Ablation::Zero, NumericScoring::SquaredError, 0)?;
     let truth = EdgeTruth::from_json(edges, &problem.graph)?;
     let sequences: Vec<&[u32]> = problem.examples.iter().map(|e| &e.clean[..]).collect();
@@ -106,8 +106,7 @@ fn edge_effects(program: &Program, edges: &str, device: &Device) -> Result<Agree
     for effect in &truth.per_edge {
         let mut masks = vec![1.0_f32; n];
         masks[effect.edge] = 0.0;
-        let masks = Tensor::from_data(TensorData::new(masks, [n]), device);
-        let mut stream = EdgeMasked::new(&program.model, &problem.graph, masks, None, &batch, &mut workspace, false);
+        let mut stream = EdgeMasked::new(&program.model, &problem.graph, &masks, None, &batch, &mut workspace, false);
         let cut = read(program.model.unembed(program.model.forward(&batch, &mut stream)))?;
         stream.finish(&mut workspace);
         let (row, skip) = (program.config.d_out * batch.seq_len(), program.config.d_out);

@@ -8,7 +8,9 @@
 //! | [`objective`] | losses and their gradients |
 //! | [`prune`], [`checkpoint`], [`rounds`] | the method; cutting in rounds |
 //! | [`attribution`], [`patching`] | baselines: EAP, EAP-IG, single edges, ACDC |
+//! | [`warm_start`] | gates from another method's scores |
 //! | [`evaluate`] | running circuits |
+//! | [`run`], [`presets`] | the study as one run, its settings by name |
 //! | [`golden`] | comparison with what other implementations computed |
 //! | [`small`] | the transformer that the study trains itself |
 //! | [`inspect`] | a circuit on the table: for pages and commands that look at one |
@@ -24,6 +26,7 @@ pub mod golden;
 pub mod inspect;
 pub mod objective;
 pub mod patching;
+pub mod presets;
 pub mod problem;
 pub mod programs;
 pub mod prune;
@@ -31,3 +34,7 @@ pub mod rounds;
 pub mod run;
 pub mod small;
 pub mod tasks;
+pub mod warm_start;
+
+#[cfg(test)]
+mod mean_tests;

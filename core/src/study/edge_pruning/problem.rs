@@ -3,7 +3,7 @@
 //! Every method (Edge Pruning, attribution, ACDC, evaluation) asks the same three things of a batch: the reference activations, the full model's outputs, and a masked
 //! forward (with or without mask gradients). They are here once.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use thiserror::Error;
 
 use super::{
@@ -184,13 +184,13 @@ impl<'a> Problem<'a> {
         masks: &[f32],
         workspace: &mut Workspace,
     ) -> Result<Tensor<2>, PruneError> {
-        let mut stream = EdgeMasked::new(self.model, &self.graph, self.upload(masks)?, reference, &batch.clean, workspace, false);
+        let mut stream = EdgeMasked::new(self.model, &self.graph, self.checked(masks)?, reference, &batch.clean, workspace, false);
         let reads = batch.rows.select(self.model.forward(&batch.clean, &mut stream));
         stream.finish(workspace);
         Ok(reads)
     }
 
-    /// Faithfulness loss of masked outputs, and the gradient of the effective masks (edge order).
+    /// Faithfulness loss of masked outputs, and the gradient of the effective masks (edge order); where an edge is not `wanted` it may be anything.
     ///
     /// # Errors
     /// [`PruneError::MaskCount`].
@@ -200,13 +200,14 @@ impl<'a> Problem<'a> {
         reference: Option<&Reference>,
         full_outputs: Tensor<2>,
         masks: &[f32],
+        wanted: &[bool],
         workspace: &mut Workspace,
     ) -> Result<(Tensor<1>, Tensor<1>), PruneError> {
-        let mut stream = EdgeMasked::new(self.model, &self.graph, self.upload(masks)?, reference, &batch.clean, workspace, true);
+        let mut stream = EdgeMasked::new(self.model, &self.graph, self.checked(masks)?, reference, &batch.clean, workspace, true);
         let reads = batch.rows.select(self.model.forward(&batch.clean, &mut stream));
         let LossAndGradient { loss, d_logits } = faithfulness(&self.scoring, &batch.rows, full_outputs, self.outputs(reads.clone()));
         let d_final = batch.rows.scatter(self.outputs_pullback(reads, d_logits), batch.clean.n_tokens());
-        let gradient = stream.backward(self.model, &batch.clean, d_final, None);
+        let gradient = stream.backward(self.model, &batch.clean, d_final, Some(wanted), None);
         stream.finish(workspace);
         Ok((loss, gradient))
     }
@@ -243,15 +244,9 @@ impl<'a> Problem<'a> {
         self.batches(batch_size).iter().map(prepare).collect()
     }
 
-    /// Masks as a tensor on the model's device.
-    ///
-    /// # Errors
-    /// [`PruneError::MaskCount`].
-    pub fn upload(&self, masks: &[f32]) -> Result<Tensor<1>, PruneError> {
-        if masks.len() != self.graph.n_edges() {
-            return Err(PruneError::MaskCount(masks.len(), self.graph.n_edges()));
-        }
-        Ok(Tensor::from_data(TensorData::new(masks.to_vec(), [masks.len()]), &self.model.device()))
+    /// The masks, where there is one an edge.
+    fn checked<'m>(&self, masks: &'m [f32]) -> Result<&'m [f32], PruneError> {
+        if masks.len() == self.graph.n_edges() { Ok(masks) } else { Err(PruneError::MaskCount(masks.len(), self.graph.n_edges())) }
     }
 
     /// Mean of every writer's output over all clean tokens of all examples, padding excluded.

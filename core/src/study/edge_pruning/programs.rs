@@ -101,7 +101,8 @@ impl Program {
         Ok(Problem::new(&self.model, self.config.graph()?, examples, scoring, ablation)?)
     }
 
-    /// The smallest right circuit of `problem` that pruning in rounds finds, and how the rounds went. `None` where the full program is not right by its own measure.
+    /// The smallest right circuit of `problem` that pruning in rounds finds, and how the rounds went; saved and resumed under `phase`. `None` where the full program is not
+    /// right by its own measure.
     ///
     /// # Errors
     /// As [`rounds::search`] and [`Program::judge`].
@@ -109,9 +110,10 @@ impl Program {
         &self,
         problem: &Problem,
         config: &RoundsConfig,
+        phase: &str,
         lab: &mut dyn Lab,
     ) -> Result<Option<(Vec<bool>, Vec<Round>)>, ProgramError> {
-        Ok(rounds::search(problem, config, &mut self.judge(problem)?, lab)?)
+        Ok(rounds::search(problem, config, &mut self.judge(problem)?, phase, lab)?)
     }
 
     /// Tells right circuits of `problem` from others: every decoded output of every input is the full program's.

@@ -20,6 +20,7 @@ use crate::{
     lab::{Lab, LabError},
     model::{
         Graph,
+        cpu::is_host_device,
         stream::{Reference, Workspace},
     },
     train::{
@@ -37,6 +38,9 @@ pub struct PruneConfig {
     pub seed: u64,
     pub steps: u64,
     pub batch_size: usize,
+    /// Examples run at a time, to bound memory: a step's gradients are summed over its parts. 0 chooses: half a batch on the CPU where that leaves the matrix products
+    /// large enough, else the whole.
+    pub micro_batch_size: usize,
     /// Target share of edges cut. Above 1 (to 2) it pushes towards emptiness.
     pub edge_target: f64,
     /// Target share of writers cut; absent: no node gates.
@@ -49,6 +53,8 @@ pub struct PruneConfig {
     pub lr_lambda: f64,
     /// Keeps the linear multiplier at 0.
     pub fix_linear_multiplier: bool,
+    /// With a warm start: so many times the wanted edges stay in the race, by their scores.
+    pub candidates: f64,
     pub init_mean: f64,
     pub init_std: f64,
     pub max_grad_norm: f64,
@@ -69,6 +75,7 @@ impl Default for PruneConfig {
             seed: 0,
             steps: 3000,
             batch_size: 32,
+            micro_batch_size: 0,
             edge_target: 0.98,
             node_target: None,
             sparsity_warm_up: 2500,
@@ -76,6 +83,7 @@ impl Default for PruneConfig {
             lr_log_alpha: 0.8,
             lr_lambda: 0.8,
             fix_linear_multiplier: false,
+            candidates: 5.0,
             init_mean: 10.0,
             init_std: 0.01,
             max_grad_norm: 1.0,
@@ -102,6 +110,7 @@ impl PruneConfig {
             ("lr_lambda", self.lr_lambda),
             ("loss_scale", self.loss_scale),
             ("max_grad_norm", self.max_grad_norm),
+            ("candidates", self.candidates),
         ] {
             if !(value.is_finite() && value >= 0.0) {
                 return bad(format!("{name} is {value}; it must be a finite number, 0 or more"));
@@ -151,6 +160,9 @@ impl Gates {
     }
 }
 
+/// The score of an edge that was cut for good: below any log alpha, yet a number.
+pub const CUT_SCORE: f32 = -1000.0;
+
 /// All that a run carries from step to step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PruneState {
@@ -159,16 +171,24 @@ pub struct PruneState {
     pub edges: Gates,
     /// One gate a writer, where the run has a node target.
     pub nodes: Option<Gates>,
+    /// The logged steps so far.
+    pub history: Vec<StepRecord>,
 }
 
 impl PruneState {
-    /// The start of a run. `warm_start` sets the edges' log alphas.
+    /// The start of a run.
     pub fn new(graph: &Graph, config: &PruneConfig) -> Self {
         Self {
             step: 0,
             edges: Gates::new(graph.n_edges(), config, "log-alpha/edges"),
             nodes: config.node_target.map(|_| Gates::new(graph.n_writers(), config, "log-alpha/nodes")),
+            history: vec![],
         }
+    }
+
+    /// Log alphas as scores of the edges; gates cut for good get [`CUT_SCORE`].
+    pub fn scores(&self) -> Vec<f32> {
+        self.edges.log_alpha.iter().map(|a| a.max(CUT_SCORE)).collect()
     }
 
     /// Binary edge masks: the rounded sum of evaluation masks kept, largest first; an edge counts only where its writer's gate is open.
@@ -194,7 +214,7 @@ pub struct StepRecord {
     pub lr: f64,
 }
 
-/// Trains gates from `state` to the last step; `state` may come from a checkpoint. Returns the logged steps.
+/// Trains gates from `state` to the last step; `state` may come from a checkpoint. Returns all logged steps.
 ///
 /// # Errors
 /// [`PruneError::Config`], [`PruneError::NotFinite`] with the step, [`LabError::Stopped`] after saving when the lab asks to stop.
@@ -206,23 +226,22 @@ pub fn train(
     lab: &mut dyn Lab,
 ) -> Result<Vec<StepRecord>, PruneError> {
     let mut trainer = Trainer::new(problem, config)?;
-    let mut history = vec![];
     while state.step < config.steps {
         let record = trainer.step(state)?;
-        if state.step % config.log_every.max(1) == 0 || state.step == config.steps {
+        if state.step.is_multiple_of(config.log_every.max(1)) || state.step == config.steps {
             log(&record, phase, lab);
-            history.push(record);
+            state.history.push(record);
         }
         lab.progress(phase, state.step, config.steps);
         let stop = lab.stop_requested() && state.step < config.steps;
-        if stop || (config.checkpoint_every > 0 && state.step % config.checkpoint_every == 0) {
+        if stop || (config.checkpoint_every > 0 && state.step.is_multiple_of(config.checkpoint_every)) {
             lab.save_checkpoint(phase, state.step, checkpoint::save(state, config)?)?;
         }
         if stop {
             return Err(LabError::Stopped { step: state.step }.into());
         }
     }
-    Ok(history)
+    Ok(state.history.clone())
 }
 
 /// Takes training steps one at a time; holds what lives from step to step but need not be saved.
@@ -250,15 +269,23 @@ impl<'a, 'b> Trainer<'a, 'b> {
     /// [`PruneError::NotFinite`] with the step; batch and device errors.
     pub fn step(&mut self, state: &mut PruneState) -> Result<StepRecord, PruneError> {
         let (config, writer_of, step) = (&self.config, &self.writer_of, state.step);
-        let (batch, reference, full) = self.batches.at(step)?;
+        let parts = self.batches.at(step)?;
         let edges = state.edges.draw(config.seed, "gates/edges", step);
         let nodes = state.nodes.as_ref().map(|n| n.draw(config.seed, "gates/nodes", step));
         let node = |e: usize| nodes.as_ref().map_or(1.0, |n| n[writer_of[e]].z);
         let masks: Vec<f32> = edges.iter().enumerate().map(|(e, d)| d.z * node(e)).collect();
 
-        let (loss, gradient) = self.problem.loss_and_mask_gradient(batch, reference.as_ref(), full.clone(), &masks, &mut self.workspace)?;
-        let loss = f64::from(read(loss)?[0]);
-        let gradient = read(gradient)?;
+        // A gate at rest does not learn from its edge's gradient, and neither does its writer's gate unless the edge is open.
+        let wanted: Vec<bool> = edges.iter().map(|d| d.slope != 0.0 || (nodes.is_some() && d.z != 0.0)).collect();
+        let examples: usize = parts.iter().map(|(batch, ..)| batch.indices.len()).sum();
+        let (mut loss, mut gradient) = (0.0, vec![0.0_f32; masks.len()]);
+        for (batch, reference, full) in parts {
+            let share = batch.indices.len() as f32 / examples as f32;
+            let (part, d_masks) =
+                self.problem.loss_and_mask_gradient(batch, reference.as_ref(), full.clone(), &masks, &wanted, &mut self.workspace)?;
+            loss += f64::from(read(part)?[0] * share);
+            gradient.iter_mut().zip(read(d_masks)?).for_each(|(sum, d)| *sum += d * share);
+        }
         if !loss.is_finite() || gradient.iter().any(|g| !g.is_finite()) {
             return Err(PruneError::NotFinite { what: "loss or its gradient", step });
         }
@@ -342,6 +369,21 @@ fn log(record: &StepRecord, phase: &str, lab: &mut dyn Lab) {
     lab.metrics(phase, record.step, &values);
 }
 
+/// Tokens below which the matrix products of a part would lose speed.
+const FEWEST_TOKENS: usize = 64;
+/// Most parts of a batch: they bound the memory at 2.5 writer stores of the batch.
+const MOST_PARTS: usize = 2;
+
+/// Examples run at a time.
+fn part_size(problem: &Problem, config: &PruneConfig, batch: usize) -> usize {
+    if config.micro_batch_size > 0 {
+        return config.micro_batch_size.min(batch);
+    }
+    let longest = problem.examples.iter().map(|e| e.clean.len()).max().unwrap_or(1);
+    let parts = if is_host_device(&problem.model.device()) { (batch * longest / FEWEST_TOKENS).clamp(1, MOST_PARTS) } else { 1 };
+    batch.div_ceil(parts)
+}
+
 type Ready = (Prepared, Option<Reference>, burn::tensor::Tensor<2>);
 
 /// Batches of a run, as a function of the step.
@@ -352,8 +394,10 @@ struct Batches<'a, 'b> {
     size: usize,
     /// Batches are fixed and kept once made; only their order changes from epoch to epoch.
     caching: bool,
-    /// Batches made, by slot: all of them with caching, else the current one.
-    made: BTreeMap<usize, Ready>,
+    /// Examples of a part of a batch.
+    part: usize,
+    /// Batches made, in parts, by slot: all of them with caching, else the current one.
+    made: BTreeMap<usize, Vec<Ready>>,
     /// What was drawn for the current epoch: order of examples, order of slots.
     epoch: Option<(u64, Vec<usize>, Vec<usize>)>,
     /// Final reads of the full model, by example, once computed: small, and saves one forward a step.
@@ -367,6 +411,7 @@ impl<'a, 'b> Batches<'a, 'b> {
             problem,
             seed: config.seed,
             size,
+            part: part_size(problem, config, size),
             caching: config.cache_references,
             made: BTreeMap::new(),
             epoch: None,
@@ -375,7 +420,7 @@ impl<'a, 'b> Batches<'a, 'b> {
     }
 
     /// The batch of `step`: every example once an epoch, in an order drawn for the epoch.
-    fn at(&mut self, step: u64) -> Result<&Ready, PruneError> {
+    fn at(&mut self, step: u64) -> Result<&[Ready], PruneError> {
         let n = self.problem.examples.len();
         let slots = n.div_ceil(self.size);
         let (epoch, at) = (step / slots as u64, (step % slots as u64) as usize);
@@ -396,10 +441,10 @@ impl<'a, 'b> Batches<'a, 'b> {
             self.made.clear();
         }
         if !self.made.contains_key(&slot) {
-            let ready = self.make(&indices)?;
-            self.made.insert(slot, ready);
+            let parts = indices.chunks(self.part).map(|part| self.make(part)).collect::<Result<_, _>>()?;
+            self.made.insert(slot, parts);
         }
-        self.made.get(&slot).ok_or(PruneError::NoExamples)
+        self.made.get(&slot).map(Vec::as_slice).ok_or(PruneError::NoExamples)
     }
 
     fn make(&mut self, indices: &[usize]) -> Result<Ready, PruneError> {

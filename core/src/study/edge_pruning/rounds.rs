@@ -5,13 +5,14 @@
 //!
 //! **Method.** A round is one run of [`prune`](super::prune) on the edges still there, from fresh log alphas. At each of `snapshots` evenly spaced steps the edges are ranked by log alpha, and bisection
 //! finds a small number of largest ones whose circuit is right; dead ends are dropped. The smallest right circuit of the round is what the next one starts from. The search ends after `patience` rounds
-//! that cut nothing, or `max_rounds`.
+//! that cut nothing, or `max_rounds`. A checkpoint holds the circuit so far and the state of the round under way, so a search that goes on ends with the same circuit.
 //!
 //! **Source.** Own addition; rewinding after each cut is Frankle and Carbin 2019.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
+    checkpoint,
     circuit::{Circuit, cleanup::clean_up},
     problem::{Problem, PruneError},
     prune::{PruneConfig, PruneState, StepRecord, Trainer},
@@ -69,21 +70,35 @@ pub struct Round {
 /// Tells right circuits from others.
 pub type Judge<'a> = dyn FnMut(&[bool]) -> Result<bool, PruneError> + 'a;
 
-/// The smallest right circuit and how the rounds went.
-pub type Found = (Vec<bool>, Vec<Round>);
-
-/// Searches for the smallest circuit that `right` accepts. `None` where even the whole graph is not right.
+/// Searches for the smallest circuit that `right` accepts. `None` where even the whole graph is not right. Saves under `phase` after every round and when it is stopped, and
+/// goes on from there.
 ///
 /// # Errors
-/// [`PruneError::Config`], [`PruneError::NotFinite`]; [`LabError::Stopped`]; errors of `right`.
-pub fn search(problem: &Problem, config: &RoundsConfig, right: &mut Judge<'_>, lab: &mut dyn Lab) -> Result<Option<Found>, PruneError> {
-    let Some(mut search) = Search::new(problem, config, right)? else { return Ok(None) };
+/// [`PruneError::Config`], [`PruneError::NotFinite`]; [`LabError::Stopped`] after saving; [`LabError::BadCheckpoint`]; errors of `right`.
+pub fn search(
+    problem: &Problem,
+    config: &RoundsConfig,
+    right: &mut Judge<'_>,
+    phase: &str,
+    lab: &mut dyn Lab,
+) -> Result<Option<(Vec<bool>, Vec<Round>)>, PruneError> {
+    let mut search = match lab.resume(phase) {
+        Some(bytes) => Search::load(problem, config, &bytes)?,
+        None => match Search::new(problem, config, right)? {
+            Some(search) => search,
+            None => return Ok(None),
+        },
+    };
     while let Some(step) = search.step(right)? {
         if step.looked {
-            lab.progress("rounds", step.done, config.max_rounds * config.prune.steps);
-            if lab.stop_requested() {
-                return Err(LabError::Stopped { step: step.done }.into());
-            }
+            lab.progress(phase, step.done, config.max_rounds * config.prune.steps);
+        }
+        let stop = lab.stop_requested();
+        if stop || search.running.is_none() {
+            lab.save_checkpoint(phase, step.done, search.save()?)?;
+        }
+        if stop {
+            return Err(LabError::Stopped { step: step.done }.into());
         }
     }
     Ok(Some((search.best, search.rounds)))
@@ -106,6 +121,17 @@ struct Running<'a, 'b> {
     trainer: Trainer<'a, 'b>,
     state: PruneState,
     /// Step of the last snapshot that cut something; 0 before.
+    cut_at: u64,
+}
+
+/// What a checkpoint holds beside the gates of the round under way.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Note {
+    config: RoundsConfig,
+    /// Edge ids of the smallest right circuit so far.
+    best: Vec<usize>,
+    rounds: Vec<Round>,
     cut_at: u64,
 }
 
@@ -161,9 +187,7 @@ impl<'a, 'b> Search<'a, 'b> {
             if self.idle >= self.config.patience || round >= self.config.max_rounds || !self.best.contains(&true) {
                 return Ok(None);
             }
-            let run = PruneConfig { seed: self.config.prune.seed.wrapping_add(round << 32), ..self.config.prune.clone() };
-            let mut state = PruneState::new(&self.problem.graph, &run);
-            state.edges.cut_for_good(&self.best);
+            let (run, state) = self.fresh();
             self.running = Some(Running { trainer: Trainer::new(self.problem, &run)?, state, cut_at: 0 });
         }
         let Some(running) = &mut self.running else { return Ok(None) };
@@ -184,6 +208,54 @@ impl<'a, 'b> Search<'a, 'b> {
             self.running = None;
         }
         Ok(Some(SearchStep { done: round * steps + at, record, looked }))
+    }
+
+    /// Settings and state that the next round begins with.
+    fn fresh(&self) -> (PruneConfig, PruneState) {
+        let round = self.rounds.len() as u64;
+        let run = PruneConfig { seed: self.config.prune.seed.wrapping_add(round << 32), ..self.config.prune.clone() };
+        let mut state = PruneState::new(&self.problem.graph, &run);
+        state.edges.cut_for_good(&self.best);
+        (run, state)
+    }
+
+    /// The search as bytes.
+    ///
+    /// # Errors
+    /// [`LabError::Store`].
+    pub fn save(&self) -> Result<Vec<u8>, PruneError> {
+        let best = self.best.iter().enumerate().filter_map(|(edge, kept)| kept.then_some(edge)).collect();
+        let cut_at = self.running.as_ref().map_or(0, |running| running.cut_at);
+        let note = Note { config: self.config.clone(), best, rounds: self.rounds.clone(), cut_at };
+        let failed = |e: serde_json::Error| LabError::Store { what: "the rounds".into(), reason: e.to_string() };
+        let note = serde_json::to_string(&note).map_err(failed)?;
+        let (run, fresh) = self.fresh();
+        checkpoint::save_with(self.running.as_ref().map_or(&fresh, |running| &running.state), &run, Some(&note))
+    }
+
+    /// A search that goes on where [`Search::save`] left it.
+    ///
+    /// # Errors
+    /// [`LabError::BadCheckpoint`] for damaged bytes, another graph or other settings.
+    pub fn load(problem: &'a Problem<'b>, config: &RoundsConfig, bytes: &[u8]) -> Result<Self, PruneError> {
+        let bad = |reason: String| LabError::BadCheckpoint { what: "of the rounds".into(), reason };
+        let saved = checkpoint::read(bytes, &problem.graph)?;
+        let note: Note = serde_json::from_str(&saved.note.unwrap_or_default()).map_err(|e| bad(e.to_string()))?;
+        if note.config != *config {
+            return Err(bad("it was made with other settings".into()).into());
+        }
+        let mut best = vec![false; problem.graph.n_edges()];
+        for edge in note.best {
+            *best.get_mut(edge).ok_or_else(|| bad(format!("there is no edge {edge}")))? = true;
+        }
+        let idle = note.rounds.iter().rev().take_while(|round| round.step == 0).count() as u64;
+        let mut search = Self { problem, config: config.clone(), best, rounds: note.rounds, idle, running: None };
+        // A round that has begun goes on; at its very start it begins by itself, if there is to be one.
+        if saved.state.step > 0 {
+            let (run, _) = search.fresh();
+            search.running = Some(Running { trainer: Trainer::new(problem, &run)?, state: saved.state, cut_at: note.cut_at });
+        }
+        Ok(search)
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{
-    circuit::{CircuitError, native},
+    circuit::{Circuit, CircuitError, native},
     compare_methods::{Comparison, compare_methods},
     problem::{Problem, PruneError},
     programs::{Program, ProgramError},
@@ -23,15 +23,14 @@ use super::{
     },
 };
 use crate::{
-    findings::{
-        self, Axis, Best, Cell, Claim, Column, Findings, Line, Panel, Series, Source, Table, TransformerShape, Verdict, sha256_hex,
-    },
-    formats::{FormatError, safetensors::SafeTensors},
-    lab::{Lab, LabError},
+    findings::{self, Axis, Best, Cell, Claim, Column, Findings, Line, Panel, Series, Source, Table, TransformerShape, Verdict, sha256_hex},
+    formats::{FormatError, config::ModelDescription, safetensors::SafeTensors},
+    lab::{self, Lab, LabError},
     model::{
         EmbeddingNodes, Graph, Transformer,
         graph::GraphError,
-        save::{self, SaveError},
+        load::{self, LoadError},
+        save::{self, SaveError, Saved},
         stream::Ablation,
     },
     train::language_model::{LanguageModelConfig, LanguageModelError},
@@ -49,6 +48,8 @@ pub struct StudyConfig {
     pub small_transformer: bool,
     pub language_model: LanguageModelConfig,
     pub prune: PruneConfig,
+    /// Start Edge Pruning from EAP-IG's scores: for runs too short to learn from all gates open.
+    pub warm_start: bool,
     /// Circuit sizes of the comparison, as shares of all edges.
     pub sizes: Vec<f64>,
     pub train_examples: u64,
@@ -73,6 +74,7 @@ impl Default for StudyConfig {
             small_transformer: true,
             language_model: LanguageModelConfig::default(),
             prune,
+            warm_start: false,
             sizes: vec![0.05, 0.1, 0.2],
             train_examples: 256,
             test_examples: 128,
@@ -102,17 +104,19 @@ pub enum StudyError {
     #[error(transparent)]
     LanguageModel(#[from] LanguageModelError),
     #[error(transparent)]
+    Circuit(#[from] CircuitError),
+    #[error(transparent)]
     Lab(#[from] LabError),
     #[error(transparent)]
     Save(#[from] SaveError),
     #[error(transparent)]
-    Circuit(#[from] CircuitError),
+    Load(#[from] LoadError),
     #[error("the shipped program {0} is damaged: it lacks its known edge set")]
     Truth(&'static str),
 }
 
-/// The shipped programs: name, config, truth, weights.
-const PROGRAMS: [(&str, &str, &str, &[u8]); 3] = [
+/// The shipped programs: name, config, known edge sets, weights.
+pub const PROGRAMS: [(&str, &str, &str, &[u8]); 3] = [
     (
         "xproportion",
         include_str!("../../../assets/tracr/xproportion/config.json"),
@@ -177,11 +181,11 @@ fn programs(config: &StudyConfig, findings: &mut Findings, lab: &mut dyn Lab) ->
         {
             let problem = program.problem(ablation, NumericScoring::SquaredError, config.seed)?;
             let truth = EdgeTruth::from_json(truth, &problem.graph)?.mask(set, &problem.graph).ok_or(StudyError::Truth(name))?;
-            let began = lab.seconds();
-            let mut rounds = config.rounds.clone();
-            rounds.prune.seed = config.seed;
-            let found = program.search(&problem, &rounds, lab)?.map_or_else(|| vec![true; truth.len()], |(kept, _)| kept);
-            let seconds = lab.seconds() - began;
+            let phase = format!("{name}, {}", ablation_name(ablation));
+            let Searched { kept: found, seconds } = lab::finish(lab, &phase, |lab| search(&program, &problem, config, &phase, lab))?;
+            lab::stop_point(lab, 0)?;
+            let circuit = Circuit::from_masks(&problem.graph, found.clone(), vec![true; problem.graph.n_writers()])?;
+            lab.artifact(&format!("circuit-{name}-{}.json", ablation_name(ablation)), native::to_json(&circuit)?.into_bytes())?;
             let masks: Vec<f32> = found.iter().map(|&k| f32::from(u8::from(k))).collect();
             let count = |m: &[bool]| m.iter().filter(|&&k| k).count();
             let both = found.iter().zip(&truth).filter(|(a, b)| **a && **b).count();
@@ -224,16 +228,56 @@ fn programs(config: &StudyConfig, findings: &mut Findings, lab: &mut dyn Lab) ->
     Ok(())
 }
 
+/// A program's search, finished.
+#[derive(Serialize, Deserialize)]
+struct Searched {
+    kept: Vec<bool>,
+    seconds: f64,
+}
+
+fn search(program: &Program, problem: &Problem, config: &StudyConfig, phase: &str, lab: &mut dyn Lab) -> Result<Searched, StudyError> {
+    let began = lab::began(lab, phase)?;
+    let mut rounds = config.rounds.clone();
+    rounds.prune.seed = config.seed;
+    let found = program.search(problem, &rounds, phase, lab)?;
+    let kept = found.map_or_else(|| vec![true; problem.graph.n_edges()], |(kept, _)| kept);
+    Ok(Searched { kept, seconds: lab.seconds() - began })
+}
+
+fn ablation_name(ablation: Ablation) -> &'static str {
+    match ablation {
+        Ablation::Interchange => "interchange",
+        Ablation::Mean => "mean",
+        Ablation::Zero => "zero",
+    }
+}
+
+/// The small transformer, trained: its files, and its loss by step.
+#[derive(Serialize, Deserialize)]
+struct Trained {
+    config: String,
+    weights: Vec<u8>,
+    history: Vec<(u64, f64)>,
+}
+
 fn small_transformer(config: &StudyConfig, findings: &mut Findings, lab: &mut dyn Lab) -> Result<(), StudyError> {
     let small = Small::new(config.seed)?;
-    let (model, history) = small.train(&config.language_model, lab)?;
+    // A stopped training begins anew, it takes a minute; a finished one is kept.
+    let trained: Trained = lab::finish(lab, "the small transformer", |lab| -> Result<_, StudyError> {
+        let (model, history) = small.train(&config.language_model, lab)?;
+        let Saved { config, weights } = save::to_hugging_face(&model)?;
+        Ok(Trained { config, weights, history })
+    })?;
+    let Trained { config: saved_config, weights, history } = trained;
+    let description = ModelDescription::from_hf_config(saved_config.as_bytes())?;
+    let model = load::load(&description, &SafeTensors::open(weights.as_slice())?, lab.device())?;
     let graph = model.config.graph(EmbeddingNodes::Split)?;
     let examples = small.examples(Split::Train, config.train_examples)?;
     let train_on = Problem::new(&model, graph.clone(), examples, Scoring::FullVocab, Ablation::Interchange)?;
     let test_on = train_on.with_examples(small.examples(Split::Test, config.test_examples)?)?;
     let sizes: Vec<usize> = config.sizes.iter().map(|s| ((s * graph.n_edges() as f64).round() as usize).max(1)).collect();
     let prune = PruneConfig { seed: config.seed, ..config.prune.clone() };
-    let comparison = compare_methods(&train_on, &test_on, &sizes, &prune, lab)?;
+    let comparison = compare_methods(&train_on, &test_on, &sizes, &prune, config.warm_start, lab)?;
     keep_small(&small, &model, &sizes, &comparison, lab)?;
 
     let (x, y): (Vec<f64>, Vec<f64>) = history.iter().map(|&(s, l)| (s as f64, l)).unzip();
@@ -260,7 +304,7 @@ fn small_transformer(config: &StudyConfig, findings: &mut Findings, lab: &mut dy
 
 /// Leaves the model and its circuits behind, as files that pages and other programs read.
 fn keep_small(small: &Small, model: &Transformer, sizes: &[usize], comparison: &Comparison, lab: &mut dyn Lab) -> Result<(), StudyError> {
-    let saved = save::to_gpt2(model)?;
+    let saved = save::to_hugging_face(model)?;
     let model_hash = sha256_hex(&saved.weights);
     lab.artifact("small-config.json", saved.config.into_bytes())?;
     lab.artifact("small-model.safetensors", saved.weights)?;
@@ -348,10 +392,19 @@ pub fn report_comparison(id: &str, on: &str, graph: &Graph, comparison: &Compari
         ));
     }
     let best_other = |size: usize| {
-        comparison.rows.iter().filter(|r| r.size == size && r.method != "Edge Pruning").map(|r| r.scores.kl).fold(f64::INFINITY, f64::min)
+        comparison
+            .rows
+            .iter()
+            .filter(|r| r.size == size && !r.method.starts_with("Edge Pruning"))
+            .map(|r| r.scores.kl)
+            .fold(f64::INFINITY, f64::min)
     };
-    let ours: Vec<(usize, f64, f64)> =
-        comparison.rows.iter().filter(|r| r.method == "Edge Pruning").map(|r| (r.size, r.scores.kl, best_other(r.size))).collect();
+    let ours: Vec<(usize, f64, f64)> = comparison
+        .rows
+        .iter()
+        .filter(|r| r.method.starts_with("Edge Pruning"))
+        .map(|r| (r.size, r.scores.kl, best_other(r.size)))
+        .collect();
     let found: Vec<String> = ours.iter().map(|(size, ours, other)| format!("{size} edges: {ours:.4} against {other:.4} nats")).collect();
     findings.claims.push(Claim {
         id: format!("{id}-below-attribution"),

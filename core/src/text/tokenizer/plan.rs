@@ -1,7 +1,7 @@
 //! A tokenizer as checked plain data: what both engines are built from.
 
 use tokenizers::{
-    Model as _, NormalizedString, Normalizer as _, Token,
+    Model as _, NormalizedString, Normalizer as _,
     decoders::wordpiece::WordPiece as WordPieceDecoder,
     models::{bpe::BPE, wordpiece::WordPiece},
     normalizers::{BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, StripAccents},
@@ -34,7 +34,8 @@ impl Model {
     ///
     /// # Errors
     /// What the model says.
-    pub fn tokenize(&self, word: &str) -> tokenizers::Result<Vec<Token>> {
+    #[cfg(any(target_family = "wasm", test))]
+    pub fn tokenize(&self, word: &str) -> tokenizers::Result<Vec<tokenizers::Token>> {
         match self {
             Self::Bpe(model) => model.tokenize(word),
             Self::WordPiece(model) => model.tokenize(word),
@@ -48,6 +49,7 @@ impl Model {
         }
     }
 
+    #[cfg(any(target_family = "wasm", test))]
     pub fn id_to_token(&self, id: u32) -> Option<String> {
         match self {
             Self::Bpe(model) => model.id_to_token(id),

@@ -21,6 +21,11 @@ use crate::formats::error::FormatError;
 pub struct Engine(Tokenizer);
 
 impl Engine {
+    /// As a `tokenizer.json`.
+    pub fn to_json(&self) -> Result<String, FormatError> {
+        self.0.to_string(false).map_err(|e| FormatError::invalid("tokenizer", e.to_string()))
+    }
+
     pub fn new(plan: Plan) -> Result<Self, FormatError> {
         let Plan { model, normalizers, splits, decoder, added } = plan;
         let mut inner = Tokenizer::new(match model {

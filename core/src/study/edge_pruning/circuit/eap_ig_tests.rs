@@ -29,7 +29,7 @@ fn circuits_come_back() {
                 }
                 Some(other) => {
                     assert_eq!(back.edges()[id], effective[id] || effective[other]);
-                    let half = (f64::from(scores[id]) + f64::from(scores[other])) / 2.0;
+                    let half = f64::midpoint(f64::from(scores[id]), f64::from(scores[other]));
                     assert!((f64::from(back.scores().unwrap()[id]) - half).abs() <= 1e-6 * half.abs() + 1e-12);
                 }
             }
@@ -64,6 +64,7 @@ const FILE: &str = r#"{"cfg": {"n_layers": 1, "n_heads": 2, "parallel_attn_mlp":
  "edges": {"input->a0.h0<k>": {"score": 1.5, "in_graph": true}, "input->a0.h1<k>": {"score": -0.5, "in_graph": false},
            "a0.h0->logits": {"score": 2, "in_graph": true}, "a0.h1->logits": {"in_graph": true}}}"#;
 
+#[expect(clippy::unnecessary_wraps, reason = "the reader takes an Option")]
 fn shape(n_kv_heads: usize, embedding_nodes: EmbeddingNodes) -> Option<GraphShape> {
     Some(GraphShape { n_layers: 1, n_heads: 2, n_kv_heads, embedding_nodes })
 }

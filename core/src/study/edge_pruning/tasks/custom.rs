@@ -178,7 +178,7 @@ mod tests {
             error(r#"{"clean":"a ","corrupted":"b ","answer":"é"}"#),
             EncodeError::MarkInsideToken { row: 1, side: "clean", byte: 2 }
         );
-        assert!(matches!(error(r##"{"clean":"a#","corrupted":"b ","answer":"c"}"##), EncodeError::Tokenizer { row: 1, .. }));
+        assert!(matches!(error(r#"{"clean":"a#","corrupted":"b ","answer":"c"}"#), EncodeError::Tokenizer { row: 1, .. }));
         let narrow = EncodeOptions { vocab_size: 100, ..OPTIONS };
         let pair = one(r#"{"clean":"abz","corrupted":"aby","answer":"c"}"#).unwrap();
         assert_eq!(encode(&pair, 3, &ids, &narrow), Err(EncodeError::OutOfVocabulary { row: 3, id: 122, vocab_size: 100 }));

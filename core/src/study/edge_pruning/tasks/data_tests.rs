@@ -1,7 +1,5 @@
 //! Reads the shared data sets where `VITRINE_DATA` says they are; says so and passes where it is unset.
 
-#![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a test on this machine may read files")]
-
 use super::boolean::{BooleanPrompt, ChatFormat};
 use super::encode::{EncodeOptions, TargetKind, YearForm};
 use super::ioi::IoiCorruption;

@@ -1,6 +1,6 @@
 //! The circuit-localisation figures of the Mechanistic Interpretability Benchmark (MIB).
 //!
-//! **Method.** f(k) = (m(C_k) − m(∅)) / (m(N) − m(∅)), with m the mean logit difference, N the full model, ∅ the circuit without edges (everything
+//! **Method.** `f(k) = (m(C_k) − m(∅)) / (m(N) − m(∅))`, with m the mean logit difference, N the full model, ∅ the circuit without edges (everything
 //! corrupted) and C_k a circuit with at most ⌊k·edges⌋ edges, at ten sizes k. CPR is the area under f, CMD the area under |1 − f|, both by the
 //! trapezoid rule between neighbouring sizes on a linear k axis, from k = 0.001 to k = 1 as the public code integrates: nothing is added
 //! for k below 0.001, so a perfect circuit has CPR 0.999 and CMD 0. The widths are those of the nominal k, not of the edges really kept.

@@ -3,10 +3,10 @@
 use super::encode::{Encoded, NumericScoring, Scoring, TargetKind, YearForm};
 use super::kendall::kendall_tau_b;
 use super::metrics::{MetricError, argmax, kl, logit_difference, mean, probability_difference, softmax, tens_digit_difference};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Figures of one example, or means over many. `None`: the task does not define it.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Scores {
     /// KL(full model ‖ circuit), mean over positions, in nats. For numbers with squared error: that error.
     pub kl: f64,

@@ -332,7 +332,7 @@ impl EdgeTruth {
         for name in SETS {
             let Some(value) = file.rest.get(name) else { continue };
             let pairs: Vec<(String, String)> =
-                serde::Deserialize::deserialize(value).map_err(|error| TracrError::Edges(format!("set `{name}`: {error}")))?;
+                Deserialize::deserialize(value).map_err(|error| TracrError::Edges(format!("set `{name}`: {error}")))?;
             let edge = |error| TracrError::Edge { set: name.to_owned(), error };
             let mut ids = pairs.iter().map(|(w, r)| graph.edge_by_name(w, r).map_err(edge)).collect::<Result<Vec<_>, _>>()?;
             ids.sort_unstable();
