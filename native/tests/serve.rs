@@ -1,4 +1,5 @@
 //! `vitrine serve` as a client meets it.
+#![expect(clippy::unwrap_used, reason = "what cannot be made here is a failed test")]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

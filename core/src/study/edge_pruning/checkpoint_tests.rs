@@ -170,7 +170,7 @@ fn train_study_that_goes_on_keeps_its_trained_model_and_ends_with_the_same_circu
     (config.prune.steps, config.prune.sparsity_warm_up, config.prune.batch_size) = (30, 20, 8);
     let mut whole = lab();
     let findings = run(&config, &mut whole).unwrap();
-    assert_eq!(whole.artifacts.len(), 1);
+    assert_eq!(whole.artifacts.len(), 4, "config, weights and words of the model, and a circuit");
     // 5: while the model is trained, which begins anew; 20: while its circuit is pruned, with the model kept.
     let mut broken = stopped_at(5);
     for next in [Some(20), None] {

@@ -23,7 +23,9 @@ use super::{
     },
 };
 use crate::{
-    findings::{self, Axis, Best, Cell, Claim, Column, Findings, Line, Panel, Series, Source, Table, TransformerShape, Verdict, sha256_hex},
+    findings::{
+        self, Axis, Best, Cell, Claim, Column, Findings, Line, Panel, Series, Source, Table, TransformerShape, Verdict, sha256_hex,
+    },
     formats::{FormatError, config::ModelDescription, safetensors::SafeTensors},
     lab::{self, Lab, LabError},
     model::{

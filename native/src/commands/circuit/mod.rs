@@ -1,7 +1,7 @@
 //! `circuit graph|data|score|prune|eval|compare|export`.
 
 mod compare;
-pub pub mod data;
+pub mod data;
 mod eval;
 mod generate;
 mod prune;

@@ -11,7 +11,7 @@
 //! | [`faithfulness`] | the loss of circuits over a task's examples: the curve |
 //! | [`scoring`] | a first circuit for any model |
 //! | [`sheet`], [`listing`] | the circuit shown: sizes, switches, a second circuit, lists |
-//! | [`open`] | circuit files of any format |
+//! | [`mod@open`] | circuit files of any format |
 //! | [`training`] | Edge Pruning taken step by step |
 
 pub mod contrast;

@@ -61,7 +61,7 @@ fn a_second_circuit_sorts_edges_into_classes() {
     let mut sheet = Sheet::new(circuit.clone());
     assert!(sheet.classes().iter().zip(circuit.effective_edges()).all(|(&class, kept)| class == if kept { 2 } else { 0 }));
     sheet.set_other(Some(other.clone())).unwrap();
-    let count = |class: u8| sheet.classes().iter().filter(|&&c| c == class).count();
+    let count = |class: u8| sheet.classes().iter().map(|&c| usize::from(c == class)).sum::<usize>();
     let agreement = circuit.agreement(&other).unwrap();
     assert_eq!((count(1), count(2), count(3)), (agreement.shared, agreement.extra, agreement.missing));
     assert_eq!(sheet.summary().unwrap().agreement, Some(agreement));

@@ -265,7 +265,7 @@ mod tests {
             assert_eq!(progress.step, steps);
         }
         let mut lab = MemoryLab::new(Device::flex());
-        let (kept, _) = program.search(&ground.problem, &RoundsConfig::default(), &mut lab).unwrap().unwrap();
+        let (kept, _) = program.search(&ground.problem, &RoundsConfig::default(), "search", &mut lab).unwrap().unwrap();
         assert!(training.is_over() && training.step().unwrap().is_none());
         assert_eq!(training.circuit().unwrap().edges(), kept);
         assert!(training.masks().iter().zip(&kept).all(|(&mask, &kept)| (mask > 0.5) == kept));
