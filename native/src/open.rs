@@ -15,7 +15,7 @@ use vitrine_core::{
         weights::{ShardIndex, Sharded},
     },
     model::{Graph, Transformer, TransformerConfig, load},
-    study::edge_pruning::circuit::{Circuit, eap_ig, edge_list, native},
+    study::edge_pruning::{circuit::Circuit, inspect},
     text::tokenizer::Tokenizer,
 };
 
@@ -147,17 +147,6 @@ pub fn device(name: &str) -> Result<(Device, String)> {
 pub fn circuit(path: &Path, graph: &Graph) -> Result<Circuit> {
     let bytes = read_bounded(path, TEXT_LIMIT)?;
     let text = std::str::from_utf8(&bytes).with_context(|| format!("{} is not text", path.display()))?;
-    let start = text.trim_start();
-    let circuit = if start.starts_with('[') {
-        edge_list::from_json(text, graph)
-    } else if start.starts_with('{') && text.contains("vitrine.circuit/1") {
-        native::from_json(text)
-    } else if start.starts_with('{') {
-        eap_ig::from_json(text, Some(graph.shape()), eap_ig::SharedHeads::Merge).map(|(circuit, _)| circuit)
-    } else {
-        edge_list::from_text(text, graph)
-    };
-    let circuit = circuit.with_context(|| format!("in {}", path.display()))?;
-    circuit.fits(graph.shape()).with_context(|| format!("{} does not belong to this model", path.display()))?;
-    Ok(circuit)
+    let opened = inspect::open(text, Some(graph.shape())).with_context(|| format!("in {}", path.display()))?;
+    Ok(opened.circuit)
 }

@@ -7,7 +7,10 @@ use burn::tensor::{
     activation::{relu, sigmoid},
 };
 
-use super::{config::Activation, cpu};
+use super::{
+    config::Activation,
+    cpu::{self, Host},
+};
 
 /// `2 * sqrt(2 / pi)`.
 pub(super) const GELU_LINEAR: f32 = 1.595_769_1;
@@ -17,9 +20,11 @@ pub(super) const GELU_CUBIC: f32 = 0.071_354_814;
 impl Activation {
     /// Hidden values `[rows, d_mlp]` from pre-activations `[rows, d_mlp]`, or `[rows, 2 * d_mlp]` (gate first) for gated activations.
     pub fn apply(self, pre: Tensor<2>) -> Tensor<2> {
-        if cpu::is_host(&pre) {
-            return cpu::activation(self, pre);
-        }
+        let (shape, device) = (pre.dims(), pre.device());
+        let pre = match Host::new(pre) {
+            Ok(pre) => return cpu::activation(self, pre, shape, &device),
+            Err(pre) => pre,
+        };
         match self {
             Self::Relu => relu(pre),
             Self::GeluTanh => pre.clone() * sigmoid(gelu_argument(pre)),

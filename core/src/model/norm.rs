@@ -49,9 +49,10 @@ impl Norm {
             Self::Layer { scale, eps, .. } => (scale, true, *eps),
             Self::Rms { scale, eps } => (scale, false, *eps),
         };
-        if cpu::is_host(&x) {
-            return cpu::norm_pullback(x, d_out, scale, centred, eps);
-        }
+        let x = match Host::new(x) {
+            Ok(x) => return cpu::norm_pullback(x, d_out, scale, centred, eps),
+            Err(x) => x,
+        };
         let (unit, inverse) = unit(x, centred, eps);
         let g = d_out * scale.clone().unsqueeze();
         let along = (g.clone() * unit.clone()).mean_dim(1);

@@ -63,13 +63,8 @@ impl Times {
 
     /// Median seconds of the clock and of the processor (of the clock where the system does not tell the latter).
     fn median(&self) -> (f64, f64) {
-        let of = |times: &[f64]| {
-            let mut times = times.to_vec();
-            times.sort_by(f64::total_cmp);
-            times.get(times.len() / 2).copied()
-        };
-        let wall = of(&self.wall).unwrap_or(0.0);
-        (wall, of(&self.cpu).unwrap_or(wall))
+        let wall = median(self.wall.clone());
+        (wall, if self.cpu.is_empty() { wall } else { median(self.cpu.clone()) })
     }
 }
 

@@ -9,7 +9,6 @@ use vitrine_core::{
     formats::safetensors::SafeTensors,
     study::edge_pruning::{
         circuit::Circuit,
-        compare_methods::masks,
         inspect::{Contrast, Subject, reading::reading},
     },
 };
@@ -62,7 +61,7 @@ pub fn run(args: &Logits, context: Context) -> Result<Outcome> {
         None => Circuit::full(&subject.graph),
     };
     let mut contrast = Contrast::new(&subject, &args.clean, &args.corrupted, args.ablation.into())?;
-    contrast.prune(&masks(&circuit))?;
+    contrast.prune(&circuit.masks())?;
     let found = reading(&contrast, args.position.unwrap_or(contrast.tokens() - 1), args.top)?;
     if context.json {
         print_json(&json!({"schema": "vitrine.circuit-logits/1", "edges": circuit.counts().effective, "reading": found}))?;

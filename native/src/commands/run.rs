@@ -19,7 +19,8 @@ use vitrine_core::{
         evaluate::full_outputs,
         presets::Preset,
         problem::Problem,
-        run::{StudyConfig, report_comparison, run as run_study},
+        run::{StudyConfig, run as run_study},
+        shown::report_comparison,
     },
 };
 
@@ -291,8 +292,8 @@ fn compare_given(plan: &Plan, (train_on, test_on): &(Problem, Problem), lab: &mu
     if let Some(warning) = &warning {
         eprintln!("warning: {warning}");
     }
-    let sizes: Vec<usize> = config.sizes.iter().map(|s| ((s * train_on.graph.n_edges() as f64).round() as usize).max(1)).collect();
-    let comparison = compare_methods(train_on, test_on, &sizes, &config.prune, config.warm_start, lab)?;
+    let sizes = config.edge_counts(&train_on.graph);
+    let comparison = compare_methods(train_on, (test_on, &full), &sizes, &config.prune, config.warm_start, lab)?;
     for (size, circuit) in sizes.iter().zip(&comparison.circuits) {
         lab.artifact(&format!("circuit-{size}.json"), native::to_json(circuit)?.into_bytes())?;
     }

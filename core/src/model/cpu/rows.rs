@@ -1,8 +1,8 @@
 //! The row kernels: norms and activations.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
-use super::{for_each_task, into_vec, tensor};
+use super::{Host, for_each_task, into_vec, tensor};
 use crate::model::{
     activation::{GELU_CUBIC, GELU_LINEAR},
     config::Activation,
@@ -170,10 +170,10 @@ impl RowKernel for NormPullbackRows<'_> {
 }
 
 /// Gradient at the input of a norm: see [`crate::model::norm`] for the formula.
-pub fn norm_pullback(x: Tensor<2>, d_out: Tensor<2>, scale: &Tensor<1>, centred: bool, eps: f64) -> Tensor<2> {
-    let (shape, device) = (x.dims(), x.device());
-    let (scale, x, mut grad) = (into_vec(scale.clone()), into_vec(x), into_vec(d_out));
-    for_rows(&mut grad, shape[1], &NormPullbackRows { x: &x, scale: &scale, centred, eps: eps as f32 });
+pub fn norm_pullback(x: Host, d_out: Tensor<2>, scale: &Tensor<1>, centred: bool, eps: f64) -> Tensor<2> {
+    let (shape, device) = (d_out.dims(), d_out.device());
+    let (scale, x, mut grad) = (into_vec(scale.clone()), x.contiguous(), into_vec(d_out));
+    for_rows(&mut grad, shape[1], &NormPullbackRows { x: x.values(), scale: &scale, centred, eps: eps as f32 });
     tensor(grad, shape, &device)
 }
 
@@ -201,19 +201,17 @@ impl RowKernel for ActivationRows<'_> {
 }
 
 /// Hidden values from pre-activations; see [`Activation::apply`].
-pub fn activation(kind: Activation, pre: Tensor<2>) -> Tensor<2> {
-    let ([rows, width], device) = (pre.dims(), pre.device());
-    let pre = into_vec(pre);
+pub fn activation(kind: Activation, mut pre: Host, [rows, width]: [usize; 2], device: &Device) -> Tensor<2> {
     match kind {
         Activation::Relu | Activation::GeluTanh => {
-            let mut values = pre;
-            for_rows(&mut values, width, &ActivationRows { kind, pre: &[] });
-            tensor(values, [rows, width], &device)
+            for_rows(pre.values_mut(), width, &ActivationRows { kind, pre: &[] });
+            pre.into_tensor()
         }
         Activation::SwiGlu => {
+            let pre = pre.contiguous();
             let mut hidden = vec![0.0; rows * width / 2];
-            for_rows(&mut hidden, width / 2, &ActivationRows { kind, pre: &pre });
-            tensor(hidden, [rows, width / 2], &device)
+            for_rows(&mut hidden, width / 2, &ActivationRows { kind, pre: pre.values() });
+            tensor(hidden, [rows, width / 2], device)
         }
     }
 }

@@ -11,17 +11,10 @@ use burn::tensor::Tensor;
 
 use super::{
     EdgeMasked,
-    edge_masked::{Differences, Kept, block_readers, layers_a_block},
+    edge_masked::{Differences, Kept, LayerRows, block_readers, blocks},
     store::Part,
 };
 use crate::model::{attention::AttentionContext, batch::Batch, product, transformer::Transformer};
-
-/// Gradients at what one layer wrote: its heads `[heads, tokens * d_model]` and its MLP, one row.
-#[derive(Debug)]
-struct WriterGradients {
-    heads: Tensor<2>,
-    mlp: Tensor<2>,
-}
 
 impl EdgeMasked<'_> {
     /// Gradient of the masks, `[edges]` in edge order, from the gradient at the final read, `[tokens, d_model]`.
@@ -45,9 +38,8 @@ impl EdgeMasked<'_> {
 
         // From the last edge to the first.
         let mut pieces: Vec<Tensor<1>> = Vec::with_capacity(2 * n_layers + 1);
-        let starts: Vec<usize> = (0..n_layers).step_by(layers_a_block(graph)).collect();
-        for &start in starts.iter().rev() {
-            let layers = start..(start + layers_a_block(graph)).min(n_layers);
+        for layers in blocks(graph).rev() {
+            let start = layers.start;
             let mut gradients = self.gradients_from_above(start, layers.end);
             for layer in layers.clone().rev() {
                 let (Some(kept), Some(gradients)) = (kept.pop(), gradients.pop()) else { break };
@@ -84,31 +76,25 @@ impl EdgeMasked<'_> {
     }
 
     /// What the writers of layers `start..end` get back from the readers of layers from `end` on.
-    fn gradients_from_above(&self, start: usize, end: usize) -> Vec<WriterGradients> {
+    fn gradients_from_above(&self, start: usize, end: usize) -> Vec<LayerRows> {
         let graph = self.graph;
         let above = graph.first_reader_of_layer(end)..graph.n_readers();
         let masks = self.masks.flows_back(graph.first_writer_of_layer(start)..graph.first_writer_of_layer(end), above.clone());
         let part = |rows: usize| Part { rows, onto: None, base: None };
         let parts = (start..end).flat_map(|_| [part(graph.shape().n_heads), part(1)]).collect();
         let mut mixed = self.store.mix(&masks, self.gradient_row(above.start), parts).into_iter();
-        (start..end).map_while(|_| Some(WriterGradients { heads: mixed.next()?, mlp: mixed.next()? })).collect()
+        (start..end).map_while(|_| LayerRows::next(&mut mixed)).collect()
     }
 
     /// Adds what the writers of `layer` get back from the readers of layers `layer + 1..end`.
-    fn add_gradients(&self, gradients: WriterGradients, layer: usize, end: usize) -> WriterGradients {
+    fn add_gradients(&self, gradients: LayerRows, layer: usize, end: usize) -> LayerRows {
         let graph = self.graph;
         let above = graph.first_reader_of_layer(layer + 1)..graph.first_reader_of_layer(end);
         if above.is_empty() {
             return gradients;
         }
         let masks = self.masks.flows_back(graph.first_writer_of_layer(layer)..graph.first_writer_of_layer(layer + 1), above.clone());
-        let part = |rows: usize, onto: Tensor<2>| Part { rows, onto: Some(onto), base: None };
-        let parts = vec![part(graph.shape().n_heads, gradients.heads), part(1, gradients.mlp)];
-        let mut mixed = self.store.mix(&masks, self.gradient_row(above.start), parts);
-        match (mixed.pop(), mixed.pop()) {
-            (Some(mlp), Some(heads)) => WriterGradients { heads, mlp },
-            _ => unreachable!("two parts make two tensors"),
-        }
+        gradients.plus(&self.store, &masks, self.gradient_row(above.start))
     }
 
     /// Pulls the gradients at what one layer wrote back to what it read, and stores them.
@@ -119,7 +105,7 @@ impl EdgeMasked<'_> {
         context: &AttentionContext,
         layer: usize,
         kept: Kept,
-        gradients: WriterGradients,
+        gradients: LayerRows,
     ) {
         let Kept { attn_reads: Some(attn_reads), qkv: Some(qkv), mlp_read: Some(mlp_read), mlp_pre: Some(mlp_pre) } = kept else { return };
         let (graph, config, block) = (self.graph, &model.config, &model.blocks[layer]);
@@ -137,7 +123,7 @@ impl EdgeMasked<'_> {
         // Through the heads, which the MLP reads too.
         let first_writer = graph.first_writer_of_layer(layer);
         let own = self.masks.flows_back(first_writer..first_writer + h, first_reader + readers..first_reader + readers + 1);
-        let d_heads = self.store.mix(&own, mlp_row, vec![Part { rows: h, onto: Some(gradients.heads), base: None }]).pop();
+        let d_heads = self.store.mix(&own, mlp_row, vec![Part { rows: h, onto: Some(gradients.attn), base: None }]).pop();
         let Some(d_heads) = d_heads else { return };
         let per_head = block.attn_out.weight.clone().reshape([h, d_head, d_model]).swap_dims(1, 2);
         let d_z = product::batched(d_heads.reshape([h, tokens, d_model]), per_head, None);

@@ -18,7 +18,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{
     AttnInput, HeadOutputs, Reference, Site, Stream,
-    masks::MaskMatrix,
+    masks::{MaskBlock, MaskMatrix},
     store::{Part, Store},
 };
 use crate::model::{
@@ -53,11 +53,25 @@ pub(super) struct Kept {
     pub mlp_pre: Option<Tensor<2>>,
 }
 
-/// What one layer reads: its attention's readers `[readers, tokens * d_model]` and its MLP, one row.
+/// Rows of one layer, `[rows, tokens * d_model]` each: those of its attention (what readers read, or what heads get back) and the one of its MLP.
 #[derive(Debug)]
-struct LayerReads {
-    attn: Tensor<2>,
-    mlp: Tensor<2>,
+pub(super) struct LayerRows {
+    pub attn: Tensor<2>,
+    pub mlp: Tensor<2>,
+}
+
+impl LayerRows {
+    /// The next layer's of what [`Store::mix`] gives.
+    pub fn next(mixed: &mut impl Iterator<Item = Tensor<2>>) -> Option<Self> {
+        Some(Self { attn: mixed.next()?, mlp: mixed.next()? })
+    }
+
+    /// Adds `masks` x rows of `store` from `first`.
+    pub fn plus(self, store: &Store, masks: &MaskBlock<'_>, first: usize) -> Self {
+        let part = |onto: Tensor<2>| Part { rows: onto.dims()[0], onto: Some(onto), base: None };
+        let mut mixed = store.mix(masks, first, vec![part(self.attn), part(self.mlp)]).into_iter();
+        Self::next(&mut mixed).unwrap_or_else(|| unreachable!("two parts make two tensors"))
+    }
 }
 
 /// What the layers of one block read from the layers before the block.
@@ -65,7 +79,7 @@ struct LayerReads {
 struct BlockReads {
     /// First layer of the block.
     start: usize,
-    layers: VecDeque<LayerReads>,
+    layers: VecDeque<LayerRows>,
     /// The final read's share, in the last block.
     last: Option<Tensor<2>>,
 }
@@ -159,16 +173,9 @@ impl<'a> EdgeMasked<'a> {
         [reference, always].into_iter().flatten().reduce(|a, b| a + b)
     }
 
-    /// Layers of the block that begins at `start`.
-    fn block_layers(&self, start: usize) -> Range<usize> {
-        let layers = layers_a_block(self.graph);
-        start..(start + layers).min(self.graph.shape().n_layers)
-    }
-
-    /// What the layers of the block that begins at `start` read from the layers before it, with `B`.
-    fn block_reads(&self, start: usize) -> BlockReads {
-        let (graph, layers) = (self.graph, self.block_layers(start));
-        let n_layers = graph.shape().n_layers;
+    /// What the layers of a block read from the layers before it, with `B`.
+    fn block_reads(&self, layers: Range<usize>) -> BlockReads {
+        let (graph, start, n_layers) = (self.graph, layers.start, self.graph.shape().n_layers);
         let part = |rows: usize, base: Option<Tensor<2>>| Part { rows, onto: None, base };
         let mut parts = Vec::with_capacity(2 * layers.len() + 1);
         for layer in layers.clone() {
@@ -180,24 +187,18 @@ impl<'a> EdgeMasked<'a> {
         }
         let masks = self.masks.reads(block_readers(graph, &layers), 0..graph.first_writer_of_layer(start));
         let mut mixed = self.store.mix(&masks, 0, parts).into_iter();
-        let layers = layers.map_while(|_| Some(LayerReads { attn: mixed.next()?, mlp: mixed.next()? })).collect();
+        let layers = layers.map_while(|_| LayerRows::next(&mut mixed)).collect();
         BlockReads { start, layers, last: mixed.next() }
     }
 
     /// Adds what the readers of `layer` read from the block's earlier layers, `start..layer`, to what they read before.
-    fn add_reads(&self, reads: LayerReads, layer: usize, start: usize) -> LayerReads {
+    fn add_reads(&self, reads: LayerRows, layer: usize, start: usize) -> LayerRows {
         if start == layer {
             return reads;
         }
         let (first, end) = (self.graph.first_writer_of_layer(start), self.graph.first_writer_of_layer(layer));
         let (reader, n) = (self.graph.first_reader_of_layer(layer), self.graph.n_attn_readers());
-        let masks = self.masks.reads(reader..reader + n + 1, first..end);
-        let part = |rows: usize, onto: Tensor<2>| Part { rows, onto: Some(onto), base: None };
-        let mut mixed = self.store.mix(&masks, first, vec![part(n, reads.attn), part(1, reads.mlp)]);
-        match (mixed.pop(), mixed.pop()) {
-            (Some(mlp), Some(attn)) => LayerReads { attn, mlp },
-            _ => unreachable!("two parts make two tensors"),
-        }
+        reads.plus(&self.store, &self.masks.reads(reader..reader + n + 1, first..end), first)
     }
 
     /// Adds what one reader reads from `writers` to what it read before.
@@ -209,9 +210,10 @@ impl<'a> EdgeMasked<'a> {
     }
 }
 
-/// Layers whose readers are taken together.
-pub(super) fn layers_a_block(graph: &Graph) -> usize {
-    (READERS_A_BLOCK / (graph.n_attn_readers() + 1)).max(1)
+/// Blocks of layers whose readers are taken together, from the first on.
+pub(super) fn blocks(graph: &Graph) -> impl DoubleEndedIterator<Item = Range<usize>> {
+    let (n_layers, step) = (graph.shape().n_layers, (READERS_A_BLOCK / (graph.n_attn_readers() + 1)).max(1));
+    (0..n_layers).step_by(step).map(move |start| start..(start + step).min(n_layers))
 }
 
 /// Readers of a block: those of its layers, and the final read after the last layer.
@@ -222,11 +224,9 @@ pub(super) fn block_readers(graph: &Graph, layers: &Range<usize>) -> Range<usize
 
 /// Rows of the buffer for a backward: differences up to a block's end and gradients of all readers from its start on, at the block where this is most.
 fn backward_rows(graph: &Graph) -> usize {
-    let n_layers = graph.shape().n_layers;
-    let step = layers_a_block(graph);
     let rows =
-        |start: usize| graph.first_writer_of_layer((start + step).min(n_layers)) + graph.n_readers() - graph.first_reader_of_layer(start);
-    (0..n_layers).step_by(step).map(rows).max().unwrap_or_else(|| graph.n_writers())
+        |layers: Range<usize>| graph.first_writer_of_layer(layers.end) + graph.n_readers() - graph.first_reader_of_layer(layers.start);
+    blocks(graph).map(rows).max().unwrap_or_else(|| graph.n_writers())
 }
 
 impl Stream for EdgeMasked<'_> {
@@ -258,7 +258,7 @@ impl Stream for EdgeMasked<'_> {
     fn attn_input(&mut self, layer: usize) -> AttnInput {
         let mut block = match self.block.take() {
             Some(block) if !block.layers.is_empty() => block,
-            _ => self.block_reads(layer),
+            _ => self.block_reads(blocks(self.graph).find(|layers| layers.start == layer).unwrap_or(layer..layer + 1)),
         };
         let reads = block.layers.pop_front().unwrap_or_else(|| unreachable!("a block holds its layers"));
         let reads = self.add_reads(reads, layer, block.start);

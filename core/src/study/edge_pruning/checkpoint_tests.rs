@@ -8,6 +8,7 @@ use crate::{
     model::{EmbeddingNodes, Transformer, TransformerConfig, stream::Ablation},
     study::edge_pruning::{
         compare_methods::compare_methods,
+        evaluate::full_outputs,
         problem::Problem,
         programs::Program,
         prune::train,
@@ -111,7 +112,8 @@ fn a_comparison_that_is_stopped_again_and_again_ends_with_the_same_circuits() {
     let problem = problem(&model);
     let config = PruneConfig { node_target: None, ..settings() };
     let sizes = [12, 30];
-    let whole = compare_methods(&problem, &problem, &sizes, &config, true, &mut lab()).unwrap();
+    let full = full_outputs(&problem, config.batch_size).unwrap();
+    let whole = compare_methods(&problem, (&problem, &full), &sizes, &config, true, &mut lab()).unwrap();
     // Every phase's steps count anew, so each of these stops cuts through one phase after the other.
     let mut broken = lab();
     let mut stops = 0;
@@ -120,7 +122,7 @@ fn a_comparison_that_is_stopped_again_and_again_ends_with_the_same_circuits() {
         broken = lab();
         broken.checkpoints = checkpoints;
         broken.stop_at = (stops < 6).then_some(9 + 11 * (stops % 2));
-        match compare_methods(&problem, &problem, &sizes, &config, true, &mut broken) {
+        match compare_methods(&problem, (&problem, &full), &sizes, &config, true, &mut broken) {
             Ok(found) => break found,
             Err(PruneError::Lab(LabError::Stopped { .. })) => stops += 1,
             Err(error) => panic!("{error}"),

@@ -15,16 +15,13 @@ use super::{
         native,
         nested::{Ranking, nested},
     },
-    evaluate::{Outputs, evaluate, full_outputs},
+    evaluate::{Outputs, evaluate},
     problem::{Problem, PruneError},
     prune::{PruneConfig, PruneState, StepRecord, train},
     tasks::{Scoring, score::Scores},
     warm_start::warm_start,
 };
-use crate::{
-    lab::{self, Lab},
-    train::hard_concrete::keep_largest,
-};
+use crate::lab::{self, Lab};
 
 /// One method at one size.
 #[derive(Debug, Clone, Serialize)]
@@ -52,21 +49,16 @@ pub struct Comparison {
     pub empty: Scores,
 }
 
-/// Masks of a circuit as numbers.
-pub fn masks(circuit: &Circuit) -> Vec<f32> {
-    circuit.effective_edges().iter().map(|&kept| f32::from(u8::from(kept))).collect()
-}
-
 /// Name of Edge Pruning that begins from EAP-IG's scores.
 const WARM: &str = "Edge Pruning (from EAP-IG)";
 
-/// Runs all methods at all `sizes` (edge counts). Edge Pruning begins from EAP-IG's scores where `warm` (its seconds then count those of EAP-IG too), else from all gates open.
+/// Runs all methods at all `sizes` (edge counts). `full` are the full model's outputs on the test examples. Edge Pruning begins from EAP-IG's scores where `warm` (its seconds then count those of EAP-IG too), else from all gates open.
 ///
 /// # Errors
 /// Errors of training, scoring and running circuits.
 pub fn compare_methods(
     train_on: &Problem,
-    test_on: &Problem,
+    (test_on, full): (&Problem, &Outputs),
     sizes: &[usize],
     config: &PruneConfig,
     warm: bool,
@@ -75,14 +67,13 @@ pub fn compare_methods(
     let graph = &train_on.graph;
     let batch = config.batch_size;
     let rule = train_on.ablation;
-    let full: Outputs = full_outputs(test_on, batch)?;
     let n = graph.n_edges();
     let mut found = Comparison {
         rows: vec![],
         circuits: vec![],
         histories: vec![],
-        full: evaluate(test_on, &full, &vec![1.0; n], batch)?,
-        empty: evaluate(test_on, &full, &vec![0.0; n], batch)?,
+        full: evaluate(test_on, full, &vec![1.0; n], batch)?,
+        empty: evaluate(test_on, full, &vec![0.0; n], batch)?,
     };
     let mut start = None;
     let answers = matches!(train_on.scoring, Scoring::FullVocab) && train_on.examples.iter().all(|e| !e.answers.is_empty());
@@ -103,7 +94,7 @@ pub fn compare_methods(
             let scores = score(train_on, run, lab)?;
             let seconds = lab.seconds() - began;
             let circuits = nested(graph, &scores, sizes, Ranking::Magnitude, rule).map_err(circuit_error)?;
-            let measure = |circuit: &Circuit| Ok((circuit.counts().kept, evaluate(test_on, &full, &masks(circuit), batch)?));
+            let measure = |circuit: &Circuit| Ok((circuit.counts().kept, evaluate(test_on, full, &circuit.masks(), batch)?));
             Ok(Attributed { circuits: circuits.iter().map(measure).collect::<Result<_, PruneError>>()?, scores, seconds })
         })?;
         for (&size, (edges, scores)) in sizes.iter().zip(attributed.circuits) {
@@ -121,7 +112,7 @@ pub fn compare_methods(
     for &size in sizes {
         let phase = format!("prune to {size} edges");
         let pruned: Pruned =
-            lab::finish(lab, &phase, |lab| prune_to(train_on, (test_on, &full), scores.as_deref(), size, config, &phase, lab))?;
+            lab::finish(lab, &phase, |lab| prune_to(train_on, (test_on, full), scores.as_deref(), size, config, &phase, lab))?;
         let Pruned { circuit, history, scores, seconds } = pruned;
         let circuit = native::from_json(&circuit).map_err(circuit_error)?;
         found.rows.push(Row { method, size, edges: circuit.counts().kept, scores, seconds: seconds_before + seconds });
@@ -175,10 +166,9 @@ fn prune_to(
     };
     let mut state = checkpoint::resume_or_start(phase, graph, start, &run, lab)?;
     let history = train(train_on, &run, &mut state, phase, lab)?;
-    let kept = keep_largest(&state.edges.log_alpha, size);
-    let circuit = Circuit::from_masks(graph, kept, vec![true; graph.n_writers()]).and_then(|c| c.with_scores(state.scores()));
-    let (circuit, _) = clean_up(&circuit.map_err(circuit_error)?, train_on.ablation);
+    let circuit = state.circuit(graph, Some(size)).map_err(circuit_error)?;
+    let (circuit, _) = clean_up(&circuit, train_on.ablation);
     let seconds = lab.seconds() - began;
-    let scores = evaluate(test_on, full, &masks(&circuit), config.batch_size)?;
+    let scores = evaluate(test_on, full, &circuit.masks(), config.batch_size)?;
     Ok(Pruned { circuit: native::to_json(&circuit).map_err(circuit_error)?, history, scores, seconds })
 }

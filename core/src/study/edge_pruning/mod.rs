@@ -6,11 +6,11 @@
 //! | [`circuit`] | sets of edges: clean-up, comparison, formats |
 //! | [`problem`] | a model with a task's examples and an ablation: what all methods run |
 //! | [`objective`] | losses and their gradients |
-//! | [`prune`], [`checkpoint`], [`rounds`] | the method; cutting in rounds |
+//! | [`prune`], `batches`, [`checkpoint`], [`rounds`] | the method; cutting in rounds |
 //! | [`attribution`], [`patching`] | baselines: EAP, EAP-IG, single edges, ACDC |
 //! | [`warm_start`] | gates from another method's scores |
 //! | [`evaluate`] | running circuits |
-//! | [`run`], [`presets`] | the study as one run, its settings by name |
+//! | [`run`], [`presets`], [`shown`] | the study as one run, its settings by name, what it shows |
 //! | [`golden`] | comparison with what other implementations computed |
 //! | [`small`] | the transformer that the study trains itself |
 //! | [`inspect`] | a circuit on the table: for pages and commands that look at one |
@@ -18,6 +18,7 @@
 //! **Source.** Bhaskar, Wettig, Friedman, Chen, "Finding Transformer Circuits with Edge Pruning", NeurIPS 2024.
 
 pub mod attribution;
+mod batches;
 pub mod checkpoint;
 pub mod circuit;
 pub mod compare_methods;
@@ -32,6 +33,7 @@ pub mod programs;
 pub mod prune;
 pub mod rounds;
 pub mod run;
+pub mod shown;
 pub mod small;
 pub mod tasks;
 pub mod warm_start;

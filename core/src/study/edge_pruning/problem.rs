@@ -77,6 +77,9 @@ pub struct Prepared {
     pub rows: ScoredRows,
 }
 
+/// A batch with what is asked of it again and again: the reference, and the full model's outputs.
+pub type Ready = (Prepared, Option<Reference>, Tensor<2>);
+
 impl<'a> Problem<'a> {
     /// Puts a problem together; mean ablation runs the model over all examples once.
     ///
@@ -216,12 +219,7 @@ impl<'a> Problem<'a> {
     ///
     /// # Errors
     /// [`PruneError::MaskCount`], [`PruneError::Device`].
-    pub fn loss_over(
-        &self,
-        prepared: &[(Prepared, Option<Reference>, Tensor<2>)],
-        masks: &[f32],
-        workspace: &mut Workspace,
-    ) -> Result<f64, PruneError> {
+    pub fn loss_over(&self, prepared: &[Ready], masks: &[f32], workspace: &mut Workspace) -> Result<f64, PruneError> {
         let mut total = 0.0;
         for (batch, reference, full) in prepared {
             let reads = self.masked_reads(batch, reference.as_ref(), masks, workspace)?;
@@ -235,7 +233,7 @@ impl<'a> Problem<'a> {
     ///
     /// # Errors
     /// As [`Problem::prepare`].
-    pub fn prepare_all(&self, batch_size: usize) -> Result<Vec<(Prepared, Option<Reference>, Tensor<2>)>, PruneError> {
+    pub fn prepare_all(&self, batch_size: usize) -> Result<Vec<Ready>, PruneError> {
         let prepare = |indices: &Vec<usize>| {
             let batch = self.prepare(indices)?;
             let (reference, full) = (self.reference(&batch), self.outputs(self.full_reads(&batch)));

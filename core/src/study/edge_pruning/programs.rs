@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor};
 use thiserror::Error;
 
 use super::{
+    circuit::as_masks,
     evaluate::{circuit_outputs, full_outputs},
     problem::{Problem, PruneError, read},
     rounds::{self, Round, RoundsConfig},
@@ -132,7 +133,7 @@ impl Program {
         }
         let mut workspace = Workspace::default();
         Ok(move |kept: &[bool]| {
-            let masks: Vec<f32> = kept.iter().map(|&k| f32::from(u8::from(k))).collect();
+            let masks = as_masks(kept);
             for (batch, reference, expected) in &judged {
                 let reads = problem.masked_reads(batch, reference.as_ref(), &masks, &mut workspace)?;
                 let right =

@@ -13,19 +13,17 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    batches::Batches,
     checkpoint,
-    problem::{Prepared, Problem, PruneError, read},
+    circuit::{Circuit, CircuitError},
+    problem::{Problem, PruneError, read},
 };
 use crate::{
     lab::{Lab, LabError},
-    model::{
-        Graph,
-        cpu::is_host_device,
-        stream::{Reference, Workspace},
-    },
+    model::{Graph, stream::Workspace},
     train::{
         adamw::{AdamW, Direction, Moments, clip_norm},
-        hard_concrete::{self, Draw},
+        hard_concrete::{self, Draw, keep_largest},
         rng::Stream,
         schedule,
     },
@@ -186,9 +184,18 @@ impl PruneState {
         }
     }
 
-    /// Log alphas as scores of the edges; gates cut for good get [`CUT_SCORE`].
-    pub fn scores(&self) -> Vec<f32> {
-        self.edges.log_alpha.iter().map(|a| a.max(CUT_SCORE)).collect()
+    /// The circuit of [`PruneState::discretise`], or of the `size` edges of the largest log alphas and all writers. Log alphas are its scores; gates cut for good get [`CUT_SCORE`].
+    ///
+    /// # Errors
+    /// [`CircuitError`] for another graph's state, or log alphas that are no numbers.
+    pub fn circuit(&self, graph: &Graph, size: Option<usize>) -> Result<Circuit, CircuitError> {
+        let (edges, nodes) = match size {
+            Some(size) => (keep_largest(&self.edges.log_alpha, size), None),
+            None => self.discretise(),
+        };
+        let nodes = nodes.unwrap_or_else(|| vec![true; graph.n_writers()]);
+        let scores = self.edges.log_alpha.iter().map(|a| a.max(CUT_SCORE)).collect();
+        Circuit::from_masks(graph, edges, nodes)?.with_scores(scores)
     }
 
     /// Binary edge masks: the rounded sum of evaluation masks kept, largest first; an edge counts only where its writer's gate is open.
@@ -367,102 +374,4 @@ fn log(record: &StepRecord, phase: &str, lab: &mut dyn Lab) {
         values.insert("node_sparsity", s);
     }
     lab.metrics(phase, record.step, &values);
-}
-
-/// Tokens below which the matrix products of a part would lose speed.
-const FEWEST_TOKENS: usize = 64;
-/// Most parts of a batch: they bound the memory at 2.5 writer stores of the batch.
-const MOST_PARTS: usize = 2;
-
-/// Examples run at a time.
-fn part_size(problem: &Problem, config: &PruneConfig, batch: usize) -> usize {
-    if config.micro_batch_size > 0 {
-        return config.micro_batch_size.min(batch);
-    }
-    let longest = problem.examples.iter().map(|e| e.clean.len()).max().unwrap_or(1);
-    let parts = if is_host_device(&problem.model.device()) { (batch * longest / FEWEST_TOKENS).clamp(1, MOST_PARTS) } else { 1 };
-    batch.div_ceil(parts)
-}
-
-type Ready = (Prepared, Option<Reference>, burn::tensor::Tensor<2>);
-
-/// Batches of a run, as a function of the step.
-#[derive(Debug)]
-struct Batches<'a, 'b> {
-    problem: &'a Problem<'b>,
-    seed: u64,
-    size: usize,
-    /// Batches are fixed and kept once made; only their order changes from epoch to epoch.
-    caching: bool,
-    /// Examples of a part of a batch.
-    part: usize,
-    /// Batches made, in parts, by slot: all of them with caching, else the current one.
-    made: BTreeMap<usize, Vec<Ready>>,
-    /// What was drawn for the current epoch: order of examples, order of slots.
-    epoch: Option<(u64, Vec<usize>, Vec<usize>)>,
-    /// Final reads of the full model, by example, once computed: small, and saves one forward a step.
-    full_reads: BTreeMap<usize, Vec<f32>>,
-}
-
-impl<'a, 'b> Batches<'a, 'b> {
-    fn new(problem: &'a Problem<'b>, config: &PruneConfig) -> Self {
-        let size = config.batch_size.min(problem.examples.len());
-        Self {
-            problem,
-            seed: config.seed,
-            size,
-            part: part_size(problem, config, size),
-            caching: config.cache_references,
-            made: BTreeMap::new(),
-            epoch: None,
-            full_reads: BTreeMap::new(),
-        }
-    }
-
-    /// The batch of `step`: every example once an epoch, in an order drawn for the epoch.
-    fn at(&mut self, step: u64) -> Result<&[Ready], PruneError> {
-        let n = self.problem.examples.len();
-        let slots = n.div_ceil(self.size);
-        let (epoch, at) = (step / slots as u64, (step % slots as u64) as usize);
-        let shuffled = |n: usize, name: &str, epoch: u64| {
-            let mut order: Vec<usize> = (0..n).collect();
-            Stream::new(self.seed, name, epoch).shuffle(&mut order);
-            order
-        };
-        let drawn = match self.epoch.take() {
-            Some(drawn) if drawn.0 == epoch => drawn,
-            _ if self.caching => (epoch, shuffled(n, "order/examples", 0), shuffled(slots, "order/batches", epoch)),
-            _ => (epoch, shuffled(n, "order/examples", epoch), (0..slots).collect()),
-        };
-        let (_, order, slots) = self.epoch.insert(drawn);
-        let slot = slots[at];
-        let indices: Vec<usize> = order.iter().copied().cycle().skip(slot * self.size).take(self.size).collect();
-        if !self.caching {
-            self.made.clear();
-        }
-        if !self.made.contains_key(&slot) {
-            let parts = indices.chunks(self.part).map(|part| self.make(part)).collect::<Result<_, _>>()?;
-            self.made.insert(slot, parts);
-        }
-        self.made.get(&slot).map(Vec::as_slice).ok_or(PruneError::NoExamples)
-    }
-
-    fn make(&mut self, indices: &[usize]) -> Result<Ready, PruneError> {
-        let batch = self.problem.prepare(indices)?;
-        let reference = self.problem.reference(&batch);
-        let d_model = self.problem.model.config.d_model;
-        if indices.iter().any(|i| !self.full_reads.contains_key(i)) {
-            let reads = read(self.problem.full_reads(&batch))?;
-            let mut at = 0;
-            for (&i, &n) in indices.iter().zip(&batch.rows.per_example) {
-                self.full_reads.insert(i, reads[at..at + n * d_model].to_vec());
-                at += n * d_model;
-            }
-        }
-        let reads: Vec<f32> = indices.iter().filter_map(|i| self.full_reads.get(i)).flatten().copied().collect();
-        let rows = batch.rows.rows.len();
-        let reads = burn::tensor::Tensor::from_data(burn::tensor::TensorData::new(reads, [rows, d_model]), &self.problem.model.device());
-        let full = self.problem.outputs(reads);
-        Ok((batch, reference, full))
-    }
 }

@@ -10,10 +10,12 @@ use thiserror::Error;
 use super::{
     circuit::{Circuit, CircuitError, native},
     compare_methods::{Comparison, compare_methods},
+    evaluate::full_outputs,
     problem::{Problem, PruneError},
     programs::{Program, ProgramError},
     prune::PruneConfig,
     rounds::RoundsConfig,
+    shown::{own, picture, report_comparison},
     small::Small,
     tasks::{
         EncodeError, GenerateError, Generator, Scoring, Split,
@@ -23,13 +25,11 @@ use super::{
     },
 };
 use crate::{
-    findings::{
-        self, Axis, Best, Cell, Claim, Column, Findings, Line, Panel, Series, Source, Table, TransformerShape, Verdict, sha256_hex,
-    },
+    findings::{Axis, Claim, Column, Findings, Line, Panel, Series, Source, Table, Verdict, sha256_hex},
     formats::{FormatError, config::ModelDescription, safetensors::SafeTensors},
     lab::{self, Lab, LabError},
     model::{
-        EmbeddingNodes, Graph, Transformer,
+        EmbeddingNodes, Graph,
         graph::GraphError,
         load::{self, LoadError},
         save::{self, SaveError, Saved},
@@ -81,6 +81,13 @@ impl Default for StudyConfig {
             train_examples: 256,
             test_examples: 128,
         }
+    }
+}
+
+impl StudyConfig {
+    /// The sizes as numbers of `graph`'s edges, at least 1 each.
+    pub fn edge_counts(&self, graph: &Graph) -> Vec<usize> {
+        self.sizes.iter().map(|s| ((s * graph.n_edges() as f64).round() as usize).max(1)).collect()
     }
 }
 
@@ -139,14 +146,6 @@ pub const PROGRAMS: [(&str, &str, &str, &[u8]); 3] = [
     ),
 ];
 
-fn own(paper: bool) -> Source {
-    Source {
-        paper: "Bhaskar et al., Finding Transformer Circuits with Edge Pruning (2024)".into(),
-        section: String::new(),
-        published: paper,
-    }
-}
-
 /// Runs the study on the shipped programs and the small transformer.
 ///
 /// # Errors
@@ -188,7 +187,6 @@ fn programs(config: &StudyConfig, findings: &mut Findings, lab: &mut dyn Lab) ->
             lab::stop_point(lab, 0)?;
             let circuit = Circuit::from_masks(&problem.graph, found.clone(), vec![true; problem.graph.n_writers()])?;
             lab.artifact(&format!("circuit-{name}-{}.json", ablation_name(ablation)), native::to_json(&circuit)?.into_bytes())?;
-            let masks: Vec<f32> = found.iter().map(|&k| f32::from(u8::from(k))).collect();
             let count = |m: &[bool]| m.iter().filter(|&&k| k).count();
             let both = found.iter().zip(&truth).filter(|(a, b)| **a && **b).count();
             let f1 = if count(&found) + count(&truth) == 0 { 1.0 } else { 2.0 * both as f64 / (count(&found) + count(&truth)) as f64 };
@@ -201,7 +199,7 @@ fn programs(config: &StudyConfig, findings: &mut Findings, lab: &mut dyn Lab) ->
                 count(&truth).into(),
                 count(&found).into(),
                 f1.into(),
-                program.accuracy(&problem, &masks)?.into(),
+                program.accuracy(&problem, &circuit.masks())?.into(),
                 seconds.into(),
             ]);
             if ablation == Ablation::Zero {
@@ -277,10 +275,11 @@ fn small_transformer(config: &StudyConfig, findings: &mut Findings, lab: &mut dy
     let examples = small.examples(Split::Train, config.train_examples)?;
     let train_on = Problem::new(&model, graph.clone(), examples, Scoring::FullVocab, Ablation::Interchange)?;
     let test_on = train_on.with_examples(small.examples(Split::Test, config.test_examples)?)?;
-    let sizes: Vec<usize> = config.sizes.iter().map(|s| ((s * graph.n_edges() as f64).round() as usize).max(1)).collect();
+    let sizes = config.edge_counts(&graph);
     let prune = PruneConfig { seed: config.seed, ..config.prune.clone() };
-    let comparison = compare_methods(&train_on, &test_on, &sizes, &prune, config.warm_start, lab)?;
-    keep_small(&small, &model, &sizes, &comparison, lab)?;
+    let full = full_outputs(&test_on, prune.batch_size)?;
+    let comparison = compare_methods(&train_on, (&test_on, &full), &sizes, &prune, config.warm_start, lab)?;
+    keep_small(&small, Saved { config: saved_config, weights }, &sizes, &comparison, lab)?;
 
     let (x, y): (Vec<f64>, Vec<f64>) = history.iter().map(|&(s, l)| (s as f64, l)).unzip();
     let series = Series {
@@ -305,8 +304,7 @@ fn small_transformer(config: &StudyConfig, findings: &mut Findings, lab: &mut dy
 }
 
 /// Leaves the model and its circuits behind, as files that pages and other programs read.
-fn keep_small(small: &Small, model: &Transformer, sizes: &[usize], comparison: &Comparison, lab: &mut dyn Lab) -> Result<(), StudyError> {
-    let saved = save::to_hugging_face(model)?;
+fn keep_small(small: &Small, saved: Saved, sizes: &[usize], comparison: &Comparison, lab: &mut dyn Lab) -> Result<(), StudyError> {
     let model_hash = sha256_hex(&saved.weights);
     lab.artifact("small-config.json", saved.config.into_bytes())?;
     lab.artifact("small-model.safetensors", saved.weights)?;
@@ -325,116 +323,4 @@ fn keep_small(small: &Small, model: &Transformer, sizes: &[usize], comparison: &
         lab.artifact(&format!("small-circuit-{size}.json"), native::to_json(&circuit)?.into_bytes())?;
     }
     Ok(())
-}
-
-/// Adds table, curves, circuit and claim of a comparison.
-pub fn report_comparison(id: &str, on: &str, graph: &Graph, comparison: &Comparison, findings: &mut Findings) {
-    let mut table = Table::new(vec![
-        Column::text("method"),
-        Column::number("edges asked for", 0),
-        Column::number("edges kept", 0),
-        Column::number("KL", 4).unit("nats").best(Best::Lowest),
-        Column::number("accuracy", 3),
-        Column::number("exact match", 3),
-        Column::number("logit difference", 3),
-        Column::number("seconds", 1),
-    ]);
-    let cell = |x: Option<f64>| x.map_or(Cell::Missing, Cell::Number);
-    for row in &comparison.rows {
-        let s = &row.scores;
-        table.push(vec![
-            row.method.into(),
-            row.size.into(),
-            row.edges.into(),
-            s.kl.into(),
-            cell(s.accuracy),
-            cell(s.exact_match),
-            cell(s.logit_difference),
-            row.seconds.into(),
-        ]);
-    }
-    for (name, size, s) in [("full model", graph.n_edges(), &comparison.full), ("everything cut", 0, &comparison.empty)] {
-        table.push(vec![
-            name.into(),
-            size.into(),
-            size.into(),
-            s.kl.into(),
-            cell(s.accuracy),
-            cell(s.exact_match),
-            cell(s.logit_difference),
-            Cell::Missing,
-        ]);
-    }
-    let caption = "Held-out examples, binary masks, interchange with the corrupted partner. KL(full model ‖ circuit) at the answer; lower is more faithful.";
-    findings.panels.push(Panel::new(format!("{id}-methods"), format!("Methods at equal edge counts: {on}"), caption, table));
-
-    for (size, history) in &comparison.histories {
-        let x: Vec<f64> = history.iter().map(|r| r.step as f64).collect();
-        let line = |name: &str, f: fn(&super::prune::StepRecord) -> f64| Line::new(name, x.clone(), history.iter().map(f).collect());
-        let series = Series {
-            x: Axis::new("step", ""),
-            y: Axis::new("share of edges cut", ""),
-            lines: vec![line("cut in this draw", |r| r.edge_sparsity), line("target", |r| r.edge_target)],
-            ..Series::default()
-        };
-        findings.panels.push(Panel::new(
-            format!("{id}-sparsity-{size}"),
-            format!("Sparsity while pruning to {size} edges"),
-            "The multipliers hold the drawn masks to a rising target.",
-            series,
-        ));
-    }
-    if let (Some(circuit), Some((size, _))) = (comparison.circuits.first(), comparison.histories.first()) {
-        let picture = picture(graph, circuit.edges(), circuit.scores(), "log alpha");
-        findings.panels.push(Panel::new(
-            format!("{id}-circuit"),
-            format!("Edge Pruning's circuit of at most {size} edges"),
-            "After dangling clean-up.",
-            picture,
-        ));
-    }
-    let best_other = |size: usize| {
-        comparison
-            .rows
-            .iter()
-            .filter(|r| r.size == size && !r.method.starts_with("Edge Pruning"))
-            .map(|r| r.scores.kl)
-            .fold(f64::INFINITY, f64::min)
-    };
-    let ours: Vec<(usize, f64, f64)> = comparison
-        .rows
-        .iter()
-        .filter(|r| r.method.starts_with("Edge Pruning"))
-        .map(|r| (r.size, r.scores.kl, best_other(r.size)))
-        .collect();
-    let found: Vec<String> = ours.iter().map(|(size, ours, other)| format!("{size} edges: {ours:.4} against {other:.4} nats")).collect();
-    findings.claims.push(Claim {
-        id: format!("{id}-below-attribution"),
-        statement: format!("At equal edge counts Edge Pruning's circuits are more faithful than EAP's and EAP-IG's, on {on}."),
-        source: own(true),
-        published: Some(
-            "GPT-2 small, IOI at 96.6% sparsity: KL 0.25 (200 examples) against 3.47 for EAP, figures as recalled from the paper".into(),
-        ),
-        found: found.join("; "),
-        tolerance: "lower KL at every size, against the best of EAP and EAP-IG".into(),
-        verdict: Verdict::from_test(ours.iter().all(|(_, ours, other)| ours < other)),
-        differs: "another model and data than the published ones".into(),
-    });
-}
-
-/// A circuit as findings draw it.
-pub fn picture(graph: &Graph, kept: &[bool], weights: Option<&[f32]>, label: &str) -> findings::Circuit {
-    let shape = graph.shape();
-    let embeddings = (0..graph.n_embeds()).map(|id| graph.writer(id).to_string()).collect();
-    let to_u32 = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let shape =
-        TransformerShape { embeddings, layers: to_u32(shape.n_layers), heads: to_u32(shape.n_heads), kv_heads: to_u32(shape.n_kv_heads) };
-    let Some(mut circuit) = shape.circuit(label) else { return findings::Circuit::default() };
-    for (edge, _) in kept.iter().enumerate().filter(|(_, k)| **k) {
-        let (writer, reader) = graph.edge_ids(edge);
-        let weight = weights.and_then(|w| w.get(edge)).map_or(1.0, |&w| f64::from(w));
-        circuit.edges.push(findings::Edge::kept(to_u32(writer), to_u32(reader), weight));
-    }
-    circuit.totals.kept = circuit.edges.len() as u64;
-    circuit
 }

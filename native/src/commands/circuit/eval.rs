@@ -7,8 +7,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use vitrine_core::study::edge_pruning::{
     circuit::{Circuit, nested},
-    compare_methods::masks,
-    evaluate::{evaluate, full_outputs},
+    evaluate::{Outputs, evaluate, full_outputs},
     problem::Problem,
     tasks::mib,
 };
@@ -62,7 +61,7 @@ pub fn run(args: &Eval, context: Context) -> Result<()> {
         eprintln!("warning: {warning}");
     }
     if args.metric == Metric::Mib {
-        let curve = mib_curve(&test_on, &circuit, args.batch_size)?;
+        let curve = mib_curve(&test_on, &full, &circuit, args.batch_size)?;
         if context.json {
             return print_json(&curve);
         }
@@ -73,7 +72,7 @@ pub fn run(args: &Eval, context: Context) -> Result<()> {
         println!("CPR {:.4}, CMD {:.4}", curve.cpr, curve.cmd);
         return Ok(());
     }
-    let scores = evaluate(&test_on, &full, &masks(&circuit), args.batch_size)?;
+    let scores = evaluate(&test_on, &full, &circuit.masks(), args.batch_size)?;
     let (counts, examples) = (circuit.counts(), test_on.examples.len());
     if context.json {
         return print_json(
@@ -86,15 +85,14 @@ pub fn run(args: &Eval, context: Context) -> Result<()> {
 }
 
 /// MIB's curve: nested circuits by the circuit's scores, or the one circuit wherever it is small enough.
-fn mib_curve(test_on: &Problem, circuit: &Circuit, batch_size: usize) -> Result<mib::MibCurve> {
+fn mib_curve(test_on: &Problem, full: &Outputs, circuit: &Circuit, batch_size: usize) -> Result<mib::MibCurve> {
     let graph = &test_on.graph;
     let n = graph.n_edges();
-    let full = full_outputs(test_on, batch_size)?;
     let logit_difference = |masks: &[f32]| -> Result<f64> {
-        evaluate(test_on, &full, masks, batch_size)?.logit_difference.context("MIB's metric needs wrong answers in the data")
+        evaluate(test_on, full, masks, batch_size)?.logit_difference.context("MIB's metric needs wrong answers in the data")
     };
     let (whole, empty) = (logit_difference(&vec![1.0; n])?, logit_difference(&vec![0.0; n])?);
-    let measure = |c: &Circuit| -> Result<(usize, f64)> { Ok((c.counts().kept, logit_difference(&masks(c))?)) };
+    let measure = |c: &Circuit| -> Result<(usize, f64)> { Ok((c.counts().kept, logit_difference(&c.masks())?)) };
     Ok(match circuit.scores() {
         Some(scores) => {
             let sizes: Vec<usize> = mib::SIZES.iter().map(|&s| mib::edges_at(s, n)).collect();

@@ -14,7 +14,6 @@ use vitrine_core::{
     study::edge_pruning::{
         checkpoint,
         circuit::{Circuit, cleanup::clean_up, native, stability::Stability},
-        compare_methods::masks,
         evaluate::{Outputs, evaluate, full_outputs},
         problem::{Problem, PruneError},
         prune::{PruneConfig, PruneState, train},
@@ -178,12 +177,10 @@ fn prune_one(
     }
     trained?;
     lab.save_checkpoint(PHASE, state.step, checkpoint::save(&state, config)?)?;
-    let (edges, nodes) = state.discretise();
-    let nodes = nodes.unwrap_or_else(|| vec![true; train_on.graph.n_writers()]);
-    let circuit = Circuit::from_masks(&train_on.graph, edges, nodes)?.with_scores(state.scores())?;
+    let circuit = state.circuit(graph, None)?;
     let kept = circuit.counts().kept;
     let (circuit, dangling) = clean_up(&circuit, train_on.ablation);
-    let test = evaluate(test_on, full, &masks(&circuit), config.batch_size)?;
+    let test = evaluate(test_on, full, &circuit.masks(), config.batch_size)?;
     Ok(Pruned { circuit, kept, dangling, test, seconds: lab.seconds() })
 }
 

@@ -19,6 +19,11 @@ pub mod native;
 pub mod nested;
 pub mod stability;
 
+/// Masks of kept edges: 1 where kept, 0 where cut.
+pub fn as_masks(kept: &[bool]) -> Vec<f32> {
+    kept.iter().map(|&kept| f32::from(u8::from(kept))).collect()
+}
+
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -218,6 +223,11 @@ impl Circuit {
     /// Ids of the kept edges, ascending.
     pub fn kept_edges(&self) -> impl Iterator<Item = usize> + '_ {
         self.edges.iter().enumerate().filter_map(|(id, &kept)| kept.then_some(id))
+    }
+
+    /// [`Circuit::effective_edges`] as masks: 1 where kept.
+    pub fn masks(&self) -> Vec<f32> {
+        as_masks(&self.effective_edges())
     }
 
     /// Edge masks with the edges of switched-off writers dropped too.

@@ -11,10 +11,7 @@ use crate::{
         stream::{Ablation, Plain, Reference, Workspace},
         transformer::select_rows,
     },
-    study::edge_pruning::{
-        problem::{Prepared, Problem, read},
-        tasks::{Encoded, TargetKind},
-    },
+    study::edge_pruning::problem::{Prepared, Problem, read},
 };
 
 /// Logits of the three runs at one position, `[outputs]` each.
@@ -45,12 +42,7 @@ impl<'a> Contrast<'a> {
     /// # Errors
     /// [`InspectError::Lengths`] and what [`Subject::encode`] and the model refuse.
     pub fn new(subject: &'a Subject, clean: &str, corrupted: &str, ablation: Ablation) -> Result<Self, InspectError> {
-        let (clean, corrupted) = (subject.encode("clean", clean)?, subject.encode("corrupted", corrupted)?);
-        if clean.len() != corrupted.len() {
-            return Err(InspectError::Lengths { clean: clean.len(), corrupted: corrupted.len() });
-        }
-        let positions = (0..clean.len()).collect();
-        let example = Encoded { clean, corrupted, positions, answers: vec![], wrong: vec![], target: TargetKind::Tokens };
+        let example = subject.pair(clean, corrupted, |tokens| (0..tokens).collect())?;
         let problem = Problem::new(&subject.model, subject.graph.clone(), vec![example], subject.scoring(), ablation)?;
         let batch = problem.prepare(&[0])?;
         let reference = problem.reference(&batch);

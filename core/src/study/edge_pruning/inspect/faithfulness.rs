@@ -2,14 +2,12 @@
 //!
 //! References and full outputs are made once. The loss is the one circuits are trained to keep: KL(full ‖ circuit) in nats, or the squared difference of numbers.
 
-use burn::tensor::Tensor;
-
 use super::{InspectError, Subject};
 use crate::{
-    model::stream::{Ablation, Reference, Workspace},
+    model::stream::{Ablation, Workspace},
     study::edge_pruning::{
-        problem::{Prepared, Problem},
-        tasks::{Encoded, TargetKind},
+        problem::{Problem, Ready},
+        tasks::Encoded,
     },
 };
 
@@ -20,7 +18,7 @@ const BATCH: usize = 32;
 #[derive(Debug)]
 pub struct Faithfulness<'a> {
     problem: Problem<'a>,
-    prepared: Vec<(Prepared, Option<Reference>, Tensor<2>)>,
+    prepared: Vec<Ready>,
     workspace: Workspace,
 }
 
@@ -42,13 +40,7 @@ impl<'a> Faithfulness<'a> {
     /// # Errors
     /// As [`super::Contrast::new`].
     pub fn of_pair(subject: &'a Subject, clean: &str, corrupted: &str, ablation: Ablation) -> Result<Self, InspectError> {
-        let (clean, corrupted) = (subject.encode("clean", clean)?, subject.encode("corrupted", corrupted)?);
-        if clean.len() != corrupted.len() {
-            return Err(InspectError::Lengths { clean: clean.len(), corrupted: corrupted.len() });
-        }
-        let positions = vec![clean.len() - 1];
-        let example = Encoded { clean, corrupted, positions, answers: vec![], wrong: vec![], target: TargetKind::Tokens };
-        Self::new(subject, vec![example], ablation)
+        Self::new(subject, vec![subject.pair(clean, corrupted, |tokens| vec![tokens - 1])?], ablation)
     }
 
     fn new(subject: &'a Subject, examples: Vec<Encoded>, ablation: Ablation) -> Result<Self, InspectError> {

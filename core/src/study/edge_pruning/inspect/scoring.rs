@@ -70,8 +70,7 @@ mod tests {
             assert!(circuit.edges()[subject.graph.edge_by_name(writer, reader).unwrap()], "{writer} {reader}");
         }
         assert!(circuit.counts().kept <= FEWEST && circuit.meta["scores"] == "attribution");
-        let masks: Vec<f32> = circuit.edges().iter().map(|&kept| f32::from(u8::from(kept))).collect();
-        assert!(examples.loss(&masks).unwrap() < 1e-6, "with those two the circuit is faithful");
+        assert!(examples.loss(&circuit.masks()).unwrap() < 1e-6, "with those two the circuit is faithful");
         // Scores allow any size, and a pair is enough.
         let mut sheet = Sheet::new(circuit);
         sheet.set_size(Some(2)).unwrap();

@@ -20,7 +20,7 @@ use crate::{
             native::{self, MAX_TEXT_BYTES},
             nested::{Ranking, nested, ranked_edges},
         },
-        run::picture,
+        shown::picture,
     },
 };
 

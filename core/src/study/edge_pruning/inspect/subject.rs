@@ -13,7 +13,7 @@ use crate::{
         programs::Program,
         small::Small,
         tasks::{
-            Encoded, Scoring, Split,
+            Encoded, Scoring, Split, TargetKind,
             encode::NumericScoring,
             tracr::{OutputKind, TracrConfig, TracrValue},
             vocab::WordVocab,
@@ -144,6 +144,19 @@ impl Subject {
             return Err(InspectError::TooLong { tokens: ids.len(), most: self.most_tokens() });
         }
         Ok(ids)
+    }
+
+    /// A typed prompt pair as an example, scored after the tokens that `positions` names, given their number. It names no answers.
+    ///
+    /// # Errors
+    /// [`InspectError::Lengths`] and what [`Subject::encode`] refuses.
+    pub(super) fn pair(&self, clean: &str, corrupted: &str, positions: impl FnOnce(usize) -> Vec<usize>) -> Result<Encoded, InspectError> {
+        let (clean, corrupted) = (self.encode("clean", clean)?, self.encode("corrupted", corrupted)?);
+        if clean.len() != corrupted.len() {
+            return Err(InspectError::Lengths { clean: clean.len(), corrupted: corrupted.len() });
+        }
+        let positions = positions(clean.len());
+        Ok(Encoded { clean, corrupted, positions, answers: vec![], wrong: vec![], target: TargetKind::Tokens })
     }
 
     /// One token for people to read.

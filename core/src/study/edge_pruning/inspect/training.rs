@@ -7,7 +7,7 @@ use super::{InspectError, Subject, subject::Coding};
 use crate::{
     model::stream::Ablation,
     study::edge_pruning::{
-        circuit::{Circuit, clean_up},
+        circuit::{Circuit, as_masks, clean_up},
         problem::Problem,
         programs::Program,
         prune::{PruneConfig, PruneState, StepRecord, Trainer},
@@ -16,7 +16,7 @@ use crate::{
         small::Small,
         tasks::{Scoring, Split, encode::NumericScoring},
     },
-    train::hard_concrete::{evaluation_masks, keep_largest},
+    train::hard_concrete::evaluation_masks,
 };
 
 /// What is searched for.
@@ -177,7 +177,7 @@ impl<'a> Training<'a> {
         match &self.method {
             Method::Rounds { search, .. } => match search.log_alpha() {
                 Some(log_alpha) => evaluation_masks(log_alpha),
-                None => search.best().iter().map(|&kept| f32::from(u8::from(kept))).collect(),
+                None => as_masks(search.best()),
             },
             Method::Once { state, .. } => evaluation_masks(&state.edges.log_alpha),
         }
@@ -189,14 +189,9 @@ impl<'a> Training<'a> {
     /// None in practice: the masks come from the graph.
     pub fn circuit(&self) -> Result<Circuit, InspectError> {
         let graph = &self.problem.graph;
-        let nodes = vec![true; graph.n_writers()];
         let mut circuit = match &self.method {
-            Method::Rounds { search, .. } => Circuit::from_masks(graph, search.best().to_vec(), nodes)?,
-            Method::Once { state, keep, .. } => {
-                let kept = keep_largest(&state.edges.log_alpha, *keep);
-                let circuit = Circuit::from_masks(graph, kept, nodes)?.with_scores(state.edges.log_alpha.clone())?;
-                clean_up(&circuit, self.problem.ablation).0
-            }
+            Method::Rounds { search, .. } => Circuit::from_masks(graph, search.best().to_vec(), vec![true; graph.n_writers()])?,
+            Method::Once { state, keep, .. } => clean_up(&state.circuit(graph, Some(*keep))?, self.problem.ablation).0,
         };
         circuit.meta.insert("method".to_owned(), "Edge Pruning".to_owned());
         if circuit.scores().is_some() {
