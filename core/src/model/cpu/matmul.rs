@@ -396,6 +396,30 @@ mod tests {
     }
 
     #[test]
+    fn every_width_of_register_gives_the_same_product() {
+        fn with<S: pulp::Simd>(simd: S, [m, k, n]: [usize; 3], a: View<'_>, b: View<'_>) -> Vec<f32> {
+            let mut out = vec![0.0; m * n];
+            let mut rows: Vec<&mut [f32]> = out.chunks_exact_mut(n).collect();
+            pulp::WithSimd::with_simd(Product { k, a, b, start: Start::Zero, rows: &mut rows }, simd);
+            out
+        }
+        let shape @ [m, k, n] = [7, 30, 75];
+        let numbers: Vec<f32> = (0..m * k + k * n).map(|i| ((i * 37 % 23) as f32) - 11.0).collect();
+        for transposed in [false, true] {
+            let a = View::rows(&numbers, if transposed { m } else { k });
+            let a = if transposed { a.transposed() } else { a };
+            let b = View::rows(&numbers[m * k..], n);
+            let of = |x: View<'_>, i: usize, j: usize| x.data[i * x.strides[0] + j * x.strides[1]];
+            // Whole numbers: exact in any order.
+            let expected: Vec<f32> = (0..m * n).map(|at| (0..k).map(|l| of(a, at / n, l) * of(b, l, at % n)).sum()).collect();
+            assert_eq!(with(pulp::Scalar, shape, a, b), expected);
+            assert_eq!(with(pulp::Scalar128b, shape, a, b), expected);
+            assert_eq!(with(pulp::Scalar256b, shape, a, b), expected);
+            assert_eq!(with(pulp::Scalar512b, shape, a, b), expected);
+        }
+    }
+
+    #[test]
     fn strides_that_are_neither_rows_nor_columns_are_read_right() {
         let data: Vec<f32> = (0..200).map(|i| i as f32).collect();
         let (a, b) = (View { data: &data, strides: [20, 2] }, View { data: &data, strides: [3, 7] });
