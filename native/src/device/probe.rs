@@ -114,14 +114,18 @@ fn examine(name: Name, verdict: &mut Verdict) {
     {
         return verdict.problem = Some(problem);
     }
-    let failed = |message: String| Some(Problem::Failed { message: first_line(&message) });
-    let (expected, found) = match (numbers(&burn::tensor::Device::flex()), numbers(&adapter.device)) {
-        (Ok(expected), Ok(found)) => (expected, found),
-        (Err(message), _) | (_, Err(message)) => return verdict.problem = failed(message),
-    };
-    let parts = expected.iter().zip(&found).map(|((part, expected), (_, found))| (*part, check::difference(found, expected)));
+    match (numbers(&burn::tensor::Device::flex()), numbers(&adapter.device)) {
+        (Ok(expected), Ok(found)) => judge(&expected, &found, verdict),
+        (Err(message), _) | (_, Err(message)) => verdict.problem = Some(Problem::Failed { message: first_line(&message) }),
+    }
+}
+
+/// Compares the parts of the check; the worst one decides.
+fn judge(expected: &[Numbers], found: &[Numbers], verdict: &mut Verdict) {
+    let parts = expected.iter().zip(found).map(|((part, expected), (_, found))| (*part, check::difference(found, expected)));
     let Some((part, difference)) = parts.max_by(|a, b| a.1.total_cmp(&b.1)) else {
-        return verdict.problem = failed("nothing was computed".into());
+        verdict.problem = Some(Problem::Failed { message: "nothing was computed".into() });
+        return;
     };
     // JSON has no infinity.
     verdict.difference = difference.is_finite().then_some(difference);
@@ -130,7 +134,10 @@ fn examine(name: Name, verdict: &mut Verdict) {
     }
 }
 
-fn numbers(device: &burn::tensor::Device) -> Result<Vec<(&'static str, Vec<f32>)>, String> {
+/// A part of the check by name.
+type Numbers = (&'static str, Vec<f32>);
+
+fn numbers(device: &burn::tensor::Device) -> Result<Vec<Numbers>, String> {
     let parts = check::compute(device).map_err(|e| e.to_string())?;
     let read = |part: check::Part| {
         let data = part.values.try_into_data().map_err(|e| e.to_string())?;
@@ -211,6 +218,26 @@ mod tests {
         let elsewhere: Result<(), String> =
             quietly(|| thread::spawn(|| panic!("the cause")).join().map_err(|_| ()).expect("the consequence"));
         assert_eq!(elsewhere, Err("the cause".into()));
+    }
+
+    #[test]
+    fn one_wrong_number_is_enough_to_be_refused() {
+        let expected = numbers(&burn::tensor::Device::flex()).unwrap();
+        let judged = |part: usize, at: usize, value: f32| {
+            let mut found = expected.clone();
+            found[part].1[at] = value;
+            let mut verdict = check_here(Name { kind: Kind::Cpu, index: 0 });
+            judge(&expected, &found, &mut verdict);
+            verdict
+        };
+        for (part, name) in [(0, "outputs"), (1, "mask gradients")] {
+            let value = expected[part].1[3];
+            assert!(judged(part, 3, value).works());
+            let wrong = judged(part, 3, value + 10.0).problem.unwrap().to_string();
+            assert!(wrong.starts_with("wrong results: largest difference") && wrong.contains(name), "{wrong}");
+            let none = judged(part, 3, f32::NAN).problem.unwrap();
+            assert_eq!(none, Problem::WrongNumbers { part: name.into(), difference: None });
+        }
     }
 
     #[test]
