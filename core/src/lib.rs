@@ -1,4 +1,5 @@
 //! The core of vitrine.
+#![forbid(unsafe_code)]
 #![cfg_attr(test, expect(clippy::disallowed_methods, clippy::disallowed_macros, reason = "tests read fixtures and say what they skip"))]
 
 pub mod device;

@@ -5,6 +5,7 @@ mod commands;
 mod device;
 mod lab;
 mod open;
+mod process;
 mod progress;
 mod registry;
 mod resources;
@@ -26,6 +27,7 @@ pub enum Outcome {
 }
 
 fn main() -> ExitCode {
+    process::prepare();
     let cli = match commands::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

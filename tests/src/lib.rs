@@ -1,4 +1,5 @@
 //! What the tests of the whole share.
+#![forbid(unsafe_code)]
 #![expect(
     clippy::panic,
     clippy::unwrap_used,

@@ -4,6 +4,7 @@ pub mod adamw;
 pub mod backward;
 pub mod cross_entropy;
 pub mod hard_concrete;
+#[cfg(feature = "training")]
 pub mod language_model;
 pub mod rng;
 pub mod schedule;
