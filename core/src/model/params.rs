@@ -38,7 +38,7 @@ impl Transformer {
     }
 
     /// A copy whose weights autodiff follows.
-    #[cfg(feature = "training")]
+    #[cfg(feature = "autodiff")]
     pub fn tracked(&self) -> Self {
         struct Track;
         impl ParamVisitor for Track {

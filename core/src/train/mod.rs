@@ -4,7 +4,6 @@ pub mod adamw;
 pub mod backward;
 pub mod cross_entropy;
 pub mod hard_concrete;
-#[cfg(feature = "training")]
 pub mod language_model;
 pub mod rng;
 pub mod schedule;

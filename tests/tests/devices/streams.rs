@@ -221,7 +221,6 @@ fn mask_gradients_equal_finite_differences() {
     }
 }
 
-#[cfg(feature = "training")]
 #[test]
 fn the_fused_kernels_agree_with_the_tensor_operations() {
     for (name, config, embeds, device) in everywhere() {

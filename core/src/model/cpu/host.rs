@@ -108,6 +108,7 @@ mod tests {
         assert_eq!(host.values_mut().as_ptr(), before);
     }
 
+    #[cfg(feature = "autodiff")]
     #[test]
     fn what_autodiff_follows_is_not_plain_memory() {
         assert!(Host::new(matrix().autodiff().require_grad()).is_err());

@@ -32,7 +32,6 @@ pub mod problem;
 pub mod programs;
 pub mod prune;
 pub mod rounds;
-#[cfg(feature = "training")]
 pub mod run;
 pub mod shown;
 pub mod small;

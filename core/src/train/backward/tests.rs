@@ -91,6 +91,7 @@ fn values(x: Tensor<1>) -> Vec<f32> {
     x.into_data().try_into_vec().unwrap()
 }
 
+#[cfg(feature = "autodiff")]
 #[test]
 fn gradients_of_every_weight_agree_with_autodiff() {
     /// Takes each weight's gradient off an autodiff graph and compares.
