@@ -9,6 +9,7 @@ use burn::tensor::Tensor;
 use super::{
     adamw::AdamW,
     backward::{Gradients, loss_and_gradients},
+    checkpoint::{self, Progress},
     cross_entropy::ReadError,
     schedule,
 };
@@ -51,7 +52,7 @@ impl Default for LanguageModelConfig {
 
 /// Moments of every weight, by name.
 #[derive(Debug, Default)]
-pub struct ModelMoments(BTreeMap<String, Option<[Tensor<1>; 2]>>);
+pub struct ModelMoments(pub(super) BTreeMap<String, Option<[Tensor<1>; 2]>>);
 
 /// What a model is trained on in one step: inputs, and what each position should predict.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,10 +112,13 @@ pub fn step(
     Ok(loss)
 }
 
-/// Trains `model` on `sequences(step)`; returns (step, loss) pairs.
+/// Steps between two checkpoints.
+const CHECKPOINT_EVERY: u64 = 500;
+
+/// Trains `model` on `sequences(step)`; returns (step, loss) pairs. Goes on from the newest checkpoint of `phase`, to the same weights that an unbroken run ends with.
 ///
 /// # Errors
-/// As [`step`]; [`LabError::Stopped`].
+/// As [`step`]; [`LabError`]: stopped, or a checkpoint that cannot be written or used.
 pub fn train(
     model: &mut Transformer,
     config: &LanguageModelConfig,
@@ -122,21 +126,29 @@ pub fn train(
     phase: &str,
     lab: &mut dyn Lab,
 ) -> Result<Vec<(u64, f64)>, LanguageModelError> {
-    let mut moments = ModelMoments::default();
-    let mut history = vec![];
-    for at in 0..config.steps {
+    let mut progress = match lab.resume(phase) {
+        Some(bytes) => checkpoint::load(&bytes, model, config)?,
+        None => Progress::default(),
+    };
+    while progress.step < config.steps {
+        let at = progress.step;
         let lr = config.lr * schedule::linear_with_warm_up(at, config.lr_warm_up, config.steps);
-        let loss = step(model, &Examples::next_token(&sequences(at)), &mut moments, &config.adamw, at + 1, lr)?;
+        let loss = step(model, &Examples::next_token(&sequences(at)), &mut progress.moments, &config.adamw, at + 1, lr)?;
         if (at + 1) % 10 == 0 {
             lab.metrics(phase, at + 1, &BTreeMap::from([("loss", loss), ("lr", lr)]));
-            history.push((at + 1, loss));
+            progress.history.push((at + 1, loss));
         }
-        lab.progress(phase, at + 1, config.steps);
-        if lab.stop_requested() {
-            return Err(LabError::Stopped { step: at + 1 }.into());
+        progress.step = at + 1;
+        lab.progress(phase, progress.step, config.steps);
+        let stop = lab.stop_requested();
+        if stop || progress.step.is_multiple_of(CHECKPOINT_EVERY) {
+            lab.save_checkpoint(phase, progress.step, checkpoint::save(model, &progress, config)?)?;
+        }
+        if stop {
+            return Err(LabError::Stopped { step: progress.step }.into());
         }
     }
-    Ok(history)
+    Ok(progress.history)
 }
 
 struct Update<'a> {
@@ -198,5 +210,54 @@ mod tests {
         let (first, last) = (history[0].1, history[history.len() - 1].1);
         assert!(last < 0.75 * first, "{first} {last}");
         assert_eq!(run().1, weights);
+    }
+
+    #[test]
+    fn a_training_run_that_goes_on_ends_with_the_same_bits_and_foreign_checkpoints_are_refused() {
+        let config = TransformerConfig {
+            n_layers: 1,
+            vocab_size: 8,
+            d_out: 8,
+            max_positions: 4,
+            d_model: 16,
+            n_heads: 2,
+            n_kv_heads: 2,
+            d_head: 8,
+            d_mlp: 16,
+            ..TransformerConfig::gpt2_small()
+        };
+        let settings = LanguageModelConfig { steps: 30, batch_size: 4, lr_warm_up: 5, ..LanguageModelConfig::default() };
+        let rows = |step: u64| (0..4).map(|i| vec![(i + step as u32) % 8, (i * 3) % 8, (i + step as u32) % 8]).collect();
+        let run = |settings: &LanguageModelConfig, lab: &mut MemoryLab| {
+            let mut model = Transformer::init(config, 3, &Device::flex());
+            let history = train(&mut model, settings, rows, "copy", lab)?;
+            let progress = Progress { step: settings.steps, history, ..Progress::default() };
+            checkpoint::save(&mut model, &progress, settings)
+        };
+        let whole = run(&settings, &mut MemoryLab::new(Device::flex())).unwrap();
+        let mut broken = MemoryLab::new(Device::flex());
+        for at in [1, 17, 29] {
+            broken.stop_at = Some(at);
+            assert!(matches!(run(&settings, &mut broken), Err(LanguageModelError::Lab(LabError::Stopped { step })) if step == at));
+        }
+        broken.stop_at = None;
+        let bytes = broken.checkpoints["copy"].1.clone();
+        assert_eq!(run(&settings, &mut broken).unwrap(), whole);
+        // Other settings, another shape, a cut file, a number that is none.
+        let refused = |result: Result<Vec<u8>, LanguageModelError>| {
+            assert!(matches!(result, Err(LanguageModelError::Lab(LabError::BadCheckpoint { .. }))));
+        };
+        refused(run(&LanguageModelConfig { lr: 1.0, ..settings }, &mut broken));
+        let mut wider = Transformer::init(TransformerConfig { d_mlp: 24, ..config }, 3, &Device::flex());
+        refused(checkpoint::load(&bytes, &mut wider, &settings).map(|_| vec![]));
+        for end in [0, 9, bytes.len() - 1] {
+            broken.checkpoints.insert("copy".into(), (29, bytes[..end].to_vec()));
+            refused(run(&settings, &mut broken));
+        }
+        let mut poisoned = bytes;
+        let last = poisoned.len() - 4;
+        poisoned[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+        broken.checkpoints.insert("copy".into(), (29, poisoned));
+        refused(run(&settings, &mut broken));
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod adamw;
 pub mod backward;
+pub mod checkpoint;
 pub mod cross_entropy;
 pub mod hard_concrete;
 pub mod language_model;

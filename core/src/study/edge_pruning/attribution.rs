@@ -14,7 +14,7 @@ use super::{
     tasks::Scoring,
 };
 use crate::{
-    lab::{Lab, stop_point},
+    lab::{Lab, LabError},
     model::stream::{EdgeMasked, Reference, Workspace},
 };
 
@@ -29,7 +29,7 @@ pub enum AttributionMetric {
 }
 
 /// One attribution run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attribution {
     pub metric: AttributionMetric,
     /// Interpolation points; 1 is EAP (the clean input alone).
@@ -37,30 +37,70 @@ pub struct Attribution {
     pub batch_size: usize,
 }
 
+/// Batches between two checkpoints.
+const CHECKPOINT_EVERY: usize = 16;
+
+/// Attribution under way.
+#[derive(Debug, Serialize, Deserialize)]
+struct Sums {
+    run: Attribution,
+    examples: usize,
+    /// Batches summed.
+    batches: usize,
+    /// One an edge.
+    total: Vec<f64>,
+}
+
+impl Sums {
+    /// From the newest checkpoint of `phase`, or from nothing.
+    fn resume_or_start(problem: &Problem, run: Attribution, phase: &str, lab: &mut dyn Lab) -> Result<Self, LabError> {
+        let (examples, n) = (problem.examples.len(), problem.graph.n_edges());
+        let Some(bytes) = lab.resume(phase) else { return Ok(Self { run, examples, batches: 0, total: vec![0.0; n] }) };
+        let bad = |reason: String| LabError::BadCheckpoint { what: format!("of {phase}"), reason };
+        let sums: Self = serde_json::from_slice(&bytes).map_err(|e| bad(e.to_string()))?;
+        if sums.run != run || sums.examples != examples || sums.total.len() != n {
+            return Err(bad("it was made with other settings, examples or edges".into()));
+        }
+        Ok(sums)
+    }
+
+    fn save(&self, phase: &str, lab: &mut dyn Lab) -> Result<(), LabError> {
+        let failed = |e: serde_json::Error| LabError::Store { what: phase.to_owned(), reason: e.to_string() };
+        lab.save_checkpoint(phase, self.batches as u64, serde_json::to_vec(self).map_err(failed)?)
+    }
+}
+
 /// Score of every edge, in edge order: the estimated rise of the loss when the edge is cut, mean over examples. Large magnitude means the edge matters.
+/// Goes on from the newest checkpoint of `phase`, to the same scores.
 ///
 /// # Errors
-/// [`PruneError::NoAnswers`] where the metric needs answers that the examples do not name; device and batch errors;
-/// [`LabError::Stopped`](crate::lab::LabError::Stopped).
-pub fn score(problem: &Problem, run: Attribution, lab: &mut dyn Lab) -> Result<Vec<f32>, PruneError> {
-    let n = problem.graph.n_edges();
-    let mut total = vec![0.0_f64; n];
+/// [`PruneError::NoAnswers`] where the metric needs answers that the examples do not name; device and batch errors; [`LabError`]: stopped, or a checkpoint that
+/// cannot be written or used.
+pub fn score(problem: &Problem, run: Attribution, phase: &str, lab: &mut dyn Lab) -> Result<Vec<f32>, PruneError> {
+    let mut sums = Sums::resume_or_start(problem, run, phase, lab)?;
     let mut workspace = Workspace::default();
     let batches = problem.batches(run.batch_size);
-    for (done, indices) in batches.iter().enumerate() {
+    for (done, indices) in batches.iter().enumerate().skip(sums.batches) {
         let batch = problem.prepare(indices)?;
         let reference = problem.reference(&batch);
         let gradient = batch_gradient(problem, run, &batch, reference.as_ref(), &mut workspace)?;
-        for (t, g) in total.iter_mut().zip(&gradient) {
+        for (t, g) in sums.total.iter_mut().zip(&gradient) {
             *t -= f64::from(*g) * indices.len() as f64;
         }
-        lab.progress("attribution", done as u64 + 1, batches.len() as u64);
-        if done + 1 < batches.len() {
-            stop_point(lab, done as u64 + 1)?;
+        sums.batches = done + 1;
+        lab.progress(phase, sums.batches as u64, batches.len() as u64);
+        if sums.batches < batches.len() {
+            let stop = lab.stop_requested();
+            if stop || sums.batches.is_multiple_of(CHECKPOINT_EVERY) {
+                sums.save(phase, lab)?;
+            }
+            if stop {
+                return Err(LabError::Stopped { step: sums.batches as u64 }.into());
+            }
         }
     }
     let examples = problem.examples.len() as f64;
-    let scores: Vec<f32> = total.iter().map(|t| (t / examples) as f32).collect();
+    let scores: Vec<f32> = sums.total.iter().map(|t| (t / examples) as f32).collect();
     if scores.iter().all(|s| s.is_finite()) { Ok(scores) } else { Err(PruneError::NotFinite { what: "attribution", step: 0 }) }
 }
 

@@ -7,6 +7,7 @@ use crate::{
     lab::MemoryLab,
     model::{EmbeddingNodes, Transformer, TransformerConfig, stream::Ablation},
     study::edge_pruning::{
+        attribution::{Attribution, AttributionMetric, score},
         compare_methods::compare_methods,
         evaluate::full_outputs,
         problem::Problem,
@@ -14,6 +15,7 @@ use crate::{
         prune::train,
         rounds::{self, RoundsConfig},
         run::{StudyConfig, run},
+        small::TRAINING,
         tasks::{Encoded, Scoring, TargetKind, encode::NumericScoring},
     },
     train::rng::Stream,
@@ -138,6 +140,25 @@ fn a_comparison_that_is_stopped_again_and_again_ends_with_the_same_circuits() {
 }
 
 #[test]
+fn attribution_that_goes_on_ends_with_the_same_bits() {
+    let model = model();
+    let problem = problem(&model);
+    let run = Attribution { metric: AttributionMetric::Faithfulness, points: 3, batch_size: 3 };
+    let whole = score(&problem, run, "scores", &mut lab()).unwrap();
+    assert!(whole.iter().any(|s| *s != 0.0));
+    let mut broken = lab();
+    for batch in [1, 3] {
+        broken.stop_at = Some(batch);
+        let error = score(&problem, run, "scores", &mut broken).unwrap_err();
+        assert!(matches!(error, PruneError::Lab(LabError::Stopped { step }) if step == batch), "{error}");
+    }
+    broken.stop_at = None;
+    assert_eq!(score(&problem, run, "scores", &mut broken).unwrap(), whole);
+    let other = Attribution { points: 2, ..run };
+    assert!(matches!(score(&problem, other, "scores", &mut broken), Err(PruneError::Lab(LabError::BadCheckpoint { .. }))));
+}
+
+#[test]
 fn train_rounds_that_go_on_end_with_the_same_circuit() {
     let weights = SafeTensors::open(include_bytes!("../../../assets/tracr/hist/model.safetensors").as_slice()).unwrap();
     let program = Program::load(include_str!("../../../assets/tracr/hist/config.json"), &weights, &Device::flex()).unwrap();
@@ -173,18 +194,18 @@ fn train_study_that_goes_on_keeps_its_trained_model_and_ends_with_the_same_circu
     let mut whole = lab();
     let findings = run(&config, &mut whole).unwrap();
     assert_eq!(whole.artifacts.len(), 4, "config, weights and words of the model, and a circuit");
-    // 5: while the model is trained, which begins anew; 20: while its circuit is pruned, with the model kept.
+    // 5 and 9: while the model is trained; 20: while its circuit is pruned, with the model kept.
     let mut broken = stopped_at(5);
-    for next in [Some(20), None] {
+    for (at, next) in [(5, Some(9)), (9, Some(20)), (0, None)] {
         assert!(run(&config, &mut broken).is_err());
         let checkpoints = std::mem::take(&mut broken.checkpoints);
-        assert_eq!(checkpoints.contains_key("the small transformer"), next.is_none());
+        assert_eq!(checkpoints[TRAINING].0, at, "a phase that is over is kept as step 0");
         broken = lab();
         (broken.checkpoints, broken.stop_at) = (checkpoints, next);
     }
     assert_eq!(run(&config, &mut broken).unwrap(), findings);
     assert_eq!(broken.artifacts, whole.artifacts);
-    assert!(broken.log.iter().all(|(phase, ..)| phase != "train the small transformer"), "the model is not trained again");
+    assert!(broken.log.iter().all(|(phase, ..)| phase != TRAINING), "the model is not trained again");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! For each size, Edge Pruning is trained towards the sparsity that leaves so many edges and exactly that many are kept by log alpha; EAP and EAP-IG keep as many by
 //! score magnitude. All circuits are cleaned of dangling edges and run on the test examples. What is finished is kept, and training is saved: a comparison that was stopped goes on
-//! where it was and ends with the same circuits. (Attribution, a few passes over the data, begins anew.)
+//! where it was and ends with the same circuits.
 
 use serde::{Deserialize, Serialize};
 
@@ -90,8 +90,8 @@ pub fn compare_methods(
     }
     for (method, run) in methods {
         let attributed: Attributed = lab::finish(lab, method, |lab| -> Result<_, PruneError> {
-            let began = lab.seconds();
-            let scores = score(train_on, run, lab)?;
+            let began = lab::began(lab, method)?;
+            let scores = score(train_on, run, method, lab)?;
             let seconds = lab.seconds() - began;
             let circuits = nested(graph, &scores, sizes, Ranking::Magnitude, rule).map_err(circuit_error)?;
             let measure = |circuit: &Circuit| Ok((circuit.counts().kept, evaluate(test_on, full, &circuit.masks(), batch)?));

@@ -16,7 +16,7 @@ use super::{
     prune::PruneConfig,
     rounds::RoundsConfig,
     shown::{own, picture, report_comparison},
-    small::Small,
+    small::{Small, TRAINING},
     tasks::{
         EncodeError, GenerateError, Generator, Scoring, Split,
         encode::NumericScoring,
@@ -262,8 +262,7 @@ struct Trained {
 
 fn small_transformer(config: &StudyConfig, findings: &mut Findings, lab: &mut dyn Lab) -> Result<(), StudyError> {
     let small = Small::new(config.seed)?;
-    // A stopped training begins anew, it takes a minute; a finished one is kept.
-    let trained: Trained = lab::finish(lab, "the small transformer", |lab| -> Result<_, StudyError> {
+    let trained: Trained = lab::finish(lab, TRAINING, |lab| -> Result<_, StudyError> {
         let (model, history) = small.train(&config.language_model, lab)?;
         let Saved { config, weights } = save::to_hugging_face(&model)?;
         Ok(Trained { config, weights, history })

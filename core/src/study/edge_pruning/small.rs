@@ -12,6 +12,9 @@ use crate::{
     train::language_model::{self, LanguageModelConfig},
 };
 
+/// Name of the training in progress, metrics and checkpoints.
+pub const TRAINING: &str = "train the small transformer";
+
 /// Different sentences the model is trained on.
 const SENTENCES: u64 = 4096;
 
@@ -68,7 +71,7 @@ impl Small {
         // Drawn once: encoding them anew each step would take longer than the step.
         let sentences: Vec<Vec<u32>> = (0..SENTENCES).map(sentence).collect::<Result<_, _>>()?;
         let rows = |step: u64| (0..batch).map(|i| sentences[((step * batch + i) % SENTENCES) as usize].clone()).collect();
-        let history = language_model::train(&mut model, config, rows, "train the small transformer", lab)?;
+        let history = language_model::train(&mut model, config, rows, TRAINING, lab)?;
         Ok((model, history))
     }
 

@@ -74,7 +74,7 @@ pub fn run(args: &Score, context: Context) -> Result<()> {
         let metric = if args.kl { AttributionMetric::Faithfulness } else { AttributionMetric::LogitDifference };
         // The clean input and at least one other: with a single point EAP-IG would be EAP.
         let points = if args.method == Method::Eap { 1 } else { args.points.max(2) };
-        let scores = score(&train_on, Attribution { metric, points, batch_size: args.batch_size }, &mut lab)?;
+        let scores = score(&train_on, Attribution { metric, points, batch_size: args.batch_size }, "attribution", &mut lab)?;
         let circuits = nested::nested(graph, &scores, &[edges], nested::Ranking::Magnitude, train_on.ablation)?;
         circuits.into_iter().next().context("no circuit of that size")?.with_scores(scores)?
     };

@@ -28,7 +28,7 @@ impl Faithfulness<'_> {
     pub fn scored(&self, lab: &mut dyn Lab) -> Result<Circuit, InspectError> {
         let problem = self.problem();
         let run = Attribution { metric: AttributionMetric::Faithfulness, points: POINTS, batch_size: 16 };
-        let scores = score(problem, run, lab)?;
+        let scores = score(problem, run, "attribution", lab)?;
         let n = problem.graph.n_edges();
         let size = (n / 50).max(FEWEST).min(n);
         let circuits = nested(&problem.graph, &scores, &[size], Ranking::Magnitude, problem.ablation)?;
