@@ -293,7 +293,7 @@ fn compare_given(plan: &Plan, (train_on, test_on): &(Problem, Problem), lab: &mu
         eprintln!("warning: {warning}");
     }
     let sizes = config.edge_counts(&train_on.graph);
-    let comparison = compare_methods(train_on, (test_on, &full), &sizes, &config.prune, config.warm_start, lab)?;
+    let comparison = compare_methods(train_on, (test_on, &full), config, lab)?;
     for (size, circuit) in sizes.iter().zip(&comparison.circuits) {
         lab.artifact(&format!("circuit-{size}.json"), native::to_json(circuit)?.into_bytes())?;
     }

@@ -112,10 +112,14 @@ fn checkpoint_or_start(problem: &Problem, config: &PruneConfig, lab: &mut Memory
 fn a_comparison_that_is_stopped_again_and_again_ends_with_the_same_circuits() {
     let model = model();
     let problem = problem(&model);
-    let config = PruneConfig { node_target: None, ..settings() };
-    let sizes = [12, 30];
-    let full = full_outputs(&problem, config.batch_size).unwrap();
-    let whole = compare_methods(&problem, (&problem, &full), &sizes, &config, true, &mut lab()).unwrap();
+    let n = problem.graph.n_edges() as f64;
+    let prune = PruneConfig { node_target: None, ..settings() };
+    let config = StudyConfig { seed: 7, prune, warm_start: true, sizes: vec![12.0 / n, 30.0 / n], seeds: 2, ..StudyConfig::default() };
+    let full = full_outputs(&problem, config.prune.batch_size).unwrap();
+    let whole = compare_methods(&problem, (&problem, &full), &config, &mut lab()).unwrap();
+    assert_eq!(whole.repeats.iter().map(|r| (r.seed, r.size)).collect::<Vec<_>>(), [(7, 30), (8, 30)]);
+    assert_eq!(whole.repeats[0].circuit, whole.circuits[1]);
+    assert_ne!(whole.repeats[1].circuit, whole.circuits[1]);
     // Every phase's steps count anew, so each of these stops cuts through one phase after the other.
     let mut broken = lab();
     let mut stops = 0;
@@ -124,7 +128,7 @@ fn a_comparison_that_is_stopped_again_and_again_ends_with_the_same_circuits() {
         broken = lab();
         broken.checkpoints = checkpoints;
         broken.stop_at = (stops < 6).then_some(9 + 11 * (stops % 2));
-        match compare_methods(&problem, (&problem, &full), &sizes, &config, true, &mut broken) {
+        match compare_methods(&problem, (&problem, &full), &config, &mut broken) {
             Ok(found) => break found,
             Err(PruneError::Lab(LabError::Stopped { .. })) => stops += 1,
             Err(error) => panic!("{error}"),
@@ -133,6 +137,7 @@ fn a_comparison_that_is_stopped_again_and_again_ends_with_the_same_circuits() {
     assert!(stops > 3, "{stops}");
     assert_eq!(joined.circuits, whole.circuits);
     assert_eq!(joined.histories, whole.histories);
+    assert!(joined.repeats.iter().map(|r| &r.circuit).eq(whole.repeats.iter().map(|r| &r.circuit)));
     for (a, b) in joined.rows.iter().zip(&whole.rows) {
         assert_eq!((a.method, a.size, a.edges, a.scores), (b.method, b.size, b.edges, b.scores));
     }

@@ -18,6 +18,7 @@ use super::{
     evaluate::{Outputs, evaluate},
     problem::{Problem, PruneError},
     prune::{PruneConfig, PruneState, StepRecord, train},
+    run::StudyConfig,
     tasks::{Scoring, score::Scores},
     warm_start::warm_start,
 };
@@ -36,6 +37,16 @@ pub struct Row {
     pub seconds: f64,
 }
 
+/// Edge Pruning at the middle size, with one seed.
+#[derive(Debug)]
+pub struct Repeat {
+    pub seed: u64,
+    /// Edges asked for.
+    pub size: usize,
+    pub circuit: Circuit,
+    pub scores: Scores,
+}
+
 /// Everything the comparison found.
 #[derive(Debug)]
 pub struct Comparison {
@@ -44,6 +55,8 @@ pub struct Comparison {
     pub circuits: Vec<Circuit>,
     /// Training records of each size.
     pub histories: Vec<(usize, Vec<StepRecord>)>,
+    /// Searches at one size with other seeds.
+    pub repeats: Vec<Repeat>,
     /// The full model, and the model with every edge cut, on the test examples.
     pub full: Scores,
     pub empty: Scores,
@@ -52,19 +65,20 @@ pub struct Comparison {
 /// Name of Edge Pruning that begins from EAP-IG's scores.
 const WARM: &str = "Edge Pruning (from EAP-IG)";
 
-/// Runs all methods at all `sizes` (edge counts). `full` are the full model's outputs on the test examples. Edge Pruning begins from EAP-IG's scores where `warm` (its seconds then count those of EAP-IG too), else from all gates open.
+/// Runs all methods at all sizes, and Edge Pruning at the middle one with further seeds. `full` are the full model's outputs on the test examples. Edge Pruning begins from EAP-IG's scores
+/// where the study says so (its seconds then count those of EAP-IG too), else from all gates open.
 ///
 /// # Errors
 /// Errors of training, scoring and running circuits.
 pub fn compare_methods(
     train_on: &Problem,
     (test_on, full): (&Problem, &Outputs),
-    sizes: &[usize],
-    config: &PruneConfig,
-    warm: bool,
+    study: &StudyConfig,
     lab: &mut dyn Lab,
 ) -> Result<Comparison, PruneError> {
     let graph = &train_on.graph;
+    let sizes = &study.edge_counts(graph);
+    let config = &PruneConfig { seed: study.seed, ..study.prune.clone() };
     let batch = config.batch_size;
     let rule = train_on.ablation;
     let n = graph.n_edges();
@@ -72,6 +86,7 @@ pub fn compare_methods(
         rows: vec![],
         circuits: vec![],
         histories: vec![],
+        repeats: vec![],
         full: evaluate(test_on, full, &vec![1.0; n], batch)?,
         empty: evaluate(test_on, full, &vec![0.0; n], batch)?,
     };
@@ -105,7 +120,7 @@ pub fn compare_methods(
         }
         lab::stop_point(lab, 0)?;
     }
-    let (method, scores, seconds_before) = match start.filter(|_| warm) {
+    let (method, scores, seconds_before) = match start.filter(|_| study.warm_start) {
         Some((scores, seconds)) => (WARM, Some(scores), seconds),
         None => ("Edge Pruning", None, 0.0),
     };
@@ -119,6 +134,20 @@ pub fn compare_methods(
         found.circuits.push(circuit);
         found.histories.push((size, history));
         lab::stop_point(lab, config.steps)?;
+    }
+    let middle = sizes.len() / 2;
+    if study.seeds > 1 {
+        let (circuit, size) = (found.circuits[middle].clone(), sizes[middle]);
+        let same = found.rows.iter().find(|row| row.method == method && row.size == size).map(|row| row.scores);
+        found.repeats.extend(same.map(|scores| Repeat { seed: study.seed, size, circuit, scores }));
+        for seed in (1..study.seeds).map(|more| study.seed.wrapping_add(more)) {
+            let phase = format!("prune to {size} edges, seed {seed}");
+            let config = PruneConfig { seed, ..config.clone() };
+            let Pruned { circuit, scores, .. } =
+                lab::finish(lab, &phase, |lab| prune_to(train_on, (test_on, full), scores.as_deref(), size, &config, &phase, lab))?;
+            found.repeats.push(Repeat { seed, size, circuit: native::from_json(&circuit).map_err(circuit_error)?, scores });
+            lab::stop_point(lab, config.steps)?;
+        }
     }
     Ok(found)
 }

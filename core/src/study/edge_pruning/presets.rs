@@ -10,6 +10,9 @@
 
 use super::{problem::PruneError, prune::PruneConfig, run::StudyConfig};
 
+/// Searches with other seeds; more say little that these do not.
+const MAX_SEEDS: u64 = 64;
+
 /// How large a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
@@ -21,7 +24,7 @@ pub enum Preset {
 impl StudyConfig {
     /// The settings of a preset; `given_model` where the user names a model, which is larger than the study's own.
     pub fn preset(preset: Preset, given_model: bool) -> Self {
-        let base = Self::default();
+        let base = Self { seeds: if given_model { 1 } else { 3 }, ..Self::default() };
         let run = |steps: u64, batch_size: usize, lr: f64| PruneConfig {
             steps,
             batch_size,
@@ -66,6 +69,9 @@ impl StudyConfig {
         if self.train_examples == 0 || self.test_examples == 0 || self.language_model.batch_size == 0 || self.language_model.steps == 0 {
             return bad("train_examples, test_examples, language_model.batch_size and language_model.steps must be at least 1");
         }
+        if !(1..=MAX_SEEDS).contains(&self.seeds) {
+            return Err(PruneError::Config(format!("seeds is 1 to {MAX_SEEDS}")));
+        }
         if !(self.language_model.lr.is_finite() && self.language_model.lr >= 0.0) {
             return bad("language_model.lr must be a finite number, 0 or more");
         }
@@ -108,6 +114,7 @@ mod tests {
         refused(|c| c.sizes.clear());
         refused(|c| c.sizes = vec![f64::NAN]);
         refused(|c| c.train_examples = 0);
+        refused(|c| c.seeds = 0);
         refused(|c| c.language_model.lr = f64::INFINITY);
     }
 }

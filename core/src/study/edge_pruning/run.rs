@@ -54,6 +54,8 @@ pub struct StudyConfig {
     pub warm_start: bool,
     /// Circuit sizes of the comparison, as shares of all edges.
     pub sizes: Vec<f64>,
+    /// Searches at the middle size, with seeds counted up: how much circuits agree over seeds. 1: none beside the comparison's own.
+    pub seeds: u64,
     pub train_examples: u64,
     pub test_examples: u64,
 }
@@ -78,6 +80,7 @@ impl Default for StudyConfig {
             prune,
             warm_start: false,
             sizes: vec![0.05, 0.1, 0.2],
+            seeds: 3,
             train_examples: 256,
             test_examples: 128,
         }
@@ -275,9 +278,8 @@ fn small_transformer(config: &StudyConfig, findings: &mut Findings, lab: &mut dy
     let train_on = Problem::new(&model, graph.clone(), examples, Scoring::FullVocab, Ablation::Interchange)?;
     let test_on = train_on.with_examples(small.examples(Split::Test, config.test_examples)?)?;
     let sizes = config.edge_counts(&graph);
-    let prune = PruneConfig { seed: config.seed, ..config.prune.clone() };
-    let full = full_outputs(&test_on, prune.batch_size)?;
-    let comparison = compare_methods(&train_on, (&test_on, &full), &sizes, &prune, config.warm_start, lab)?;
+    let full = full_outputs(&test_on, config.prune.batch_size)?;
+    let comparison = compare_methods(&train_on, (&test_on, &full), config, lab)?;
     keep_small(&small, Saved { config: saved_config, weights }, &sizes, &comparison, lab)?;
 
     let (x, y): (Vec<f64>, Vec<f64>) = history.iter().map(|&(s, l)| (s as f64, l)).unzip();

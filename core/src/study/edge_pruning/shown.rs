@@ -1,6 +1,10 @@
 //! What the study shows: a comparison of methods as table, curves, picture and claim; a circuit as a picture.
 
-use super::{compare_methods::Comparison, prune::StepRecord};
+use super::{
+    circuit::stability::Stability,
+    compare_methods::{Comparison, Repeat},
+    prune::StepRecord,
+};
 use crate::{
     findings::{self, Axis, Best, Cell, Claim, Column, Findings, Line, Panel, Series, Source, Table, TransformerShape, Verdict},
     model::Graph,
@@ -81,6 +85,7 @@ pub fn report_comparison(id: &str, on: &str, graph: &Graph, comparison: &Compari
             picture,
         ));
     }
+    report_seeds(id, &comparison.repeats, findings);
     let best_other = |size: usize| {
         comparison
             .rows
@@ -108,6 +113,40 @@ pub fn report_comparison(id: &str, on: &str, graph: &Graph, comparison: &Compari
         verdict: Verdict::from_test(ours.iter().all(|(_, ours, other)| ours < other)),
         differs: "another model and data than the published ones".into(),
     });
+}
+
+/// Adds how much circuits of one size agree over seeds.
+fn report_seeds(id: &str, repeats: &[Repeat], findings: &mut Findings) {
+    let circuits: Vec<_> = repeats.iter().map(|r| r.circuit.clone()).collect();
+    let (Some(first), Ok(stability)) = (repeats.first(), Stability::of(&circuits)) else { return };
+    let mut table = Table::new(vec![
+        Column::number("seed", 0),
+        Column::number("edges kept", 0),
+        Column::number("KL", 4).unit("nats"),
+        Column::number("accuracy", 3),
+        Column::number("Jaccard index with the first", 3),
+    ]);
+    for repeat in repeats {
+        let pair = Stability::of(&[first.circuit.clone(), repeat.circuit.clone()]);
+        let jaccard = pair.ok().and_then(|pair| pair.summary().jaccard_mean);
+        table.push(vec![
+            Cell::Number(repeat.seed as f64),
+            repeat.circuit.counts().kept.into(),
+            repeat.scores.kl.into(),
+            repeat.scores.accuracy.map_or(Cell::Missing, Cell::Number),
+            jaccard.map_or(Cell::Missing, Cell::Number),
+        ]);
+    }
+    let summary = stability.summary();
+    let caption = format!(
+        "Edge Pruning at {} edges with {} seeds: {} edges are in every circuit, {} in at least one; Jaccard index of two seeds {:.3} on average. What differs from seed to seed is not the model's doing.",
+        first.size,
+        summary.circuits,
+        summary.always,
+        summary.ever,
+        summary.jaccard_mean.unwrap_or(1.0)
+    );
+    findings.panels.push(Panel::new(format!("{id}-seeds"), "The same search with other seeds", caption, table));
 }
 
 /// A circuit as findings draw it.

@@ -158,7 +158,7 @@ pub fn check_memory(problem: &Problem, batch_size: usize, cached: bool, max_memo
     let batch = (batch_size as u64).min(examples);
     let step = (problem.graph.n_writers() as u64).saturating_mul(batch).saturating_mul(tokens).saturating_mul(width * 4) / 2 * 5;
     let heads = (config.n_heads * config.d_head) as u64;
-    let reference = (config.n_layers as u64).saturating_mul(3 * width + heads) + 3 * width;
+    let reference = (config.n_layers as u64).saturating_mul(2 * width + heads) + 3 * width;
     let kept = if cached { reference.saturating_mul(4).saturating_mul(examples).saturating_mul(tokens) } else { 0 };
     let needed = step.saturating_add(kept).div_ceil(1 << 20);
     if !quiet {
