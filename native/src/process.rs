@@ -1,9 +1,12 @@
-//! What the program asks of the C library once, before anything else runs.
+//! What the program asks of the system once, before anything else runs, and the threads it runs in.
 //!
 //! **Memory.** A tensor of a few megabytes lives for one operation. The C library of Linux takes such blocks from the kernel and gives them back
 //! at once, so every operation begins with pages that the kernel must clear first: 10 to 20 % of a training step. Here freed memory stays with the
 //! program, in one pool for all threads. Peak memory does not change: the next operation uses what the last one left. Who sets `MALLOC_…`
 //! or `GLIBC_TUNABLES` keeps their own setting.
+//!
+//! **Threads.** A command runs inside the pool that tensors are computed in. From outside, every product would be handed to another thread and waited for: two switches
+//! each, and with small models those took more time than the products.
 //!
 //! **A closed pipe** ends the program as it ends others (`vitrine … | head`); Rust would turn it into a panic of `println!`.
 #![allow(unsafe_code, reason = "two calls into the C library, each explained where it is made")]
@@ -24,4 +27,14 @@ pub fn prepare() {
     unsafe {
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
     }
+}
+
+/// Stack of each thread: a command runs in one of them, and expects what a program's first thread has.
+const STACK_BYTES: usize = 8 << 20;
+
+/// Runs `work` in the pool of computing threads.
+pub fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    // Where the system refuses larger stacks, or threads, rayon starts its own default pool in the next line.
+    let _ = rayon::ThreadPoolBuilder::new().stack_size(STACK_BYTES).build_global();
+    rayon::scope(|_| work())
 }

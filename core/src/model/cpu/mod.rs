@@ -53,10 +53,9 @@ fn threads() -> usize {
 /// Runs `body` on every task with its index, in parallel where threads are there. Tasks own what they write, so the result does not depend on their order.
 pub(crate) fn for_each_task<T: Send>(tasks: Vec<T>, body: impl Fn(usize, T) + Sync + Send) {
     #[cfg(feature = "native-cpu")]
-    {
+    if tasks.len() > 1 {
         use rayon::prelude::*;
-        tasks.into_par_iter().enumerate().for_each(|(i, task)| body(i, task));
+        return tasks.into_par_iter().enumerate().for_each(|(i, task)| body(i, task));
     }
-    #[cfg(not(feature = "native-cpu"))]
     tasks.into_iter().enumerate().for_each(|(i, task)| body(i, task));
 }

@@ -61,13 +61,17 @@ fn shape(case: Case) -> (TransformerConfig, usize, usize) {
 }
 
 pub fn run(options: &Options, context: Context) -> Result<Outcome> {
-    let threads = match options.threads {
+    match options.threads {
         Some(n) => {
-            rayon::ThreadPoolBuilder::new().num_threads(n).build_global().context("cannot set the number of threads")?;
-            n
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().context("cannot set the number of threads")?;
+            pool.install(|| measure(options, context))
         }
-        None => rayon::current_num_threads(),
-    };
+        None => measure(options, context),
+    }
+}
+
+fn measure(options: &Options, context: Context) -> Result<Outcome> {
+    let threads = rayon::current_num_threads();
     let (device, device_name) = open::device(&options.device)?;
     let (config, size, seq) = shape(options.case);
     let mut model = Transformer::init(config, 0, &device);
