@@ -63,7 +63,7 @@ pub struct Comparison {
 }
 
 /// Name of Edge Pruning that begins from EAP-IG's scores.
-const WARM: &str = "Edge Pruning (from EAP-IG)";
+pub const WARM: &str = "Edge Pruning (from EAP-IG)";
 
 /// Runs all methods at all sizes, and Edge Pruning at the middle one with further seeds. `full` are the full model's outputs on the test examples. Edge Pruning begins from EAP-IG's scores
 /// where the study says so (its seconds then count those of EAP-IG too), else from all gates open.

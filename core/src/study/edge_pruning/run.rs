@@ -78,7 +78,7 @@ impl Default for StudyConfig {
             small_transformer: true,
             language_model: LanguageModelConfig::default(),
             prune,
-            warm_start: false,
+            warm_start: true,
             sizes: vec![0.05, 0.1, 0.2],
             seeds: 3,
             train_examples: 256,
