@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Device;
+use crate::tensor::Device;
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 

@@ -11,5 +11,6 @@ pub mod model;
 pub mod report;
 pub mod settings;
 pub mod study;
+pub mod tensor;
 pub mod text;
 pub mod train;

@@ -1,6 +1,6 @@
 //! Where tensors live: the CPU backend is in both bundles, WebGPU in the one built with the feature `gpu`.
 
-use burn::tensor::Device;
+use vitrine_core::tensor::Device;
 use wasm_bindgen::prelude::*;
 
 /// A device that models are loaded on.

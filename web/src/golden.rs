@@ -1,6 +1,6 @@
 //! Golden checks that need no model file: the page, and the tests under node, ask the same code as `vitrine check golden`.
 
-use burn::tensor::Device;
+use vitrine_core::tensor::Device;
 use vitrine_core::{
     formats::safetensors::SafeTensors,
     golden as core,

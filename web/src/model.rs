@@ -83,7 +83,7 @@ impl Model {
         let logits = self.model.logits_at(&batch, &[ids.len().saturating_sub(1)]);
         // A GPU in a page can only be waited for.
         let logits = logits.into_data_async().await?;
-        logits.try_into_vec().map_err(|e| JsError::new(&format!("the logits are no f32: {e:?}")))
+        logits.try_into_vec::<f32>().map_err(|e| JsError::new(&format!("the logits are no f32: {e:?}")))
     }
 
     /// On the CPU backend: the largest logits, their order and the log-partition after every prompt of a golden file (JSON lines).

@@ -8,7 +8,7 @@
 //! tile of a matrix kernel. The largest difference of each part is measured in units of that part's root mean square, so that a gradient which is all zeros cannot pass
 //! for a small one.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use crate::tensor::{Device, Tensor, TensorData};
 use thiserror::Error;
 
 use crate::{

@@ -8,7 +8,7 @@
 
 pub mod check;
 
-use burn::tensor::Device;
+use crate::tensor::Device;
 
 /// A backend by its name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,7 +2,7 @@
 //!
 //! GELU's tanh form is written as `x * sigmoid(2 * sqrt(2/pi) * (x + 0.044715 x^3))`, which is the same function (Hendrycks and Gimpel 2016) without a tanh.
 
-use burn::tensor::{
+use crate::tensor::{
     Tensor,
     activation::{relu, sigmoid},
 };

@@ -5,7 +5,7 @@
 //!
 //! On the CPU's plain memory both are one fused kernel ([`super::cpu::attention`]); other devices, and tensors that autodiff follows, take the tensor operations here.
 
-use burn::tensor::{Device, Tensor, TensorData, activation::softmax};
+use crate::tensor::{Device, Tensor, TensorData, activation::softmax};
 
 use super::{
     batch::Batch,

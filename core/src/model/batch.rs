@@ -1,6 +1,6 @@
 //! A batch of token sequences, padded on the right.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use crate::tensor::{Device, Int, Tensor, TensorData};
 use thiserror::Error;
 
 /// Why sequences make no batch.

@@ -3,7 +3,7 @@
 //! Matrices are normal with standard deviation 0.02, those that write to the residual stream scaled down by `1 / sqrt(2 * n_layers)` (Radford et al. 2019, section 2.3);
 //! biases and shifts are 0, norm scales 1. Every matrix has its own random stream, named after it, so its values do not depend on any other.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use crate::tensor::{Device, Tensor, TensorData};
 
 use super::{Block, Linear, Norm, NormKind, Positions, Transformer, TransformerConfig};
 use crate::train::rng::Stream;

@@ -11,7 +11,7 @@
 //! Nothing is folded, centred or re-quantised. Two layouts change, both exactly: q, k and v become one matrix, and adjacent-pair rotation becomes half-split by permuting the rows of q
 //! and k (the permutation is the same for both, so attention scores stay what they were).
 
-use burn::tensor::{Device, Tensor, TensorData};
+use crate::tensor::{Device, Tensor, TensorData};
 use thiserror::Error;
 
 use super::{Activation, Biases, Block, Linear, Norm, NormKind, Positions, Transformer, TransformerConfig};

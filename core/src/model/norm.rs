@@ -4,7 +4,7 @@
 //! pullbacks are the closed forms: with `x^ = (x - mean) * r` and `g = dy * scale`, `dx = r * (g - mean(g) - x^ * mean(g * x^))` (the mean of `g`
 //! is absent for RMSNorm).
 
-use burn::tensor::Tensor;
+use crate::tensor::Tensor;
 
 use super::{
     cpu::{self, Host, back},

@@ -3,7 +3,7 @@
 //! Names are vitrine's own and the same for every family: `tok_embed`, `pos_embed`, `blocks.{l}.norm_attn.scale`, `blocks.{l}.qkv.weight`, `blocks.{l}.attn_out.bias`, …,
 //! `final_norm.scale`, `unembed`. Matrices are stored `[d_in, d_out]`.
 
-use burn::tensor::Tensor;
+use crate::tensor::Tensor;
 
 use super::{Block, Linear, Norm, Transformer};
 

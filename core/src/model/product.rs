@@ -1,6 +1,6 @@
 //! Matrix products on any device: fused kernels on the CPU's plain memory, tensor operations elsewhere.
 
-use burn::tensor::Tensor;
+use crate::tensor::Tensor;
 
 use super::cpu::{
     self, Host, back,

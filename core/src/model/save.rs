@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Tensor;
+use crate::tensor::Tensor;
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -192,7 +192,7 @@ fn llama(model: &Transformer, config: Value, out: &mut Tensors) -> Result<Value,
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
+    use crate::tensor::Device;
 
     use super::*;
     use crate::{

@@ -6,7 +6,7 @@
 //! **Method.** All tokens of a batch are one matrix `[tokens, d_model]`, `tokens = batch * position`. q, k and v are one product (`[d_model, (heads + 2 kv_heads) * d_head]`, readers in
 //! graph order) when a layer's readers share their input; when each has its own, the same weights serve as a batch of per-head matrices.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use crate::tensor::{Device, Int, Tensor, TensorData};
 
 use super::{
     attention::{AttentionContext, Qkv},

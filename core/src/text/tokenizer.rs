@@ -16,6 +16,8 @@ mod classes;
 mod direct;
 #[path = "tokenizer_json.rs"]
 mod json;
+#[cfg(target_family = "wasm")]
+mod page_normal;
 #[path = "tokenizer_parts.rs"]
 mod parts;
 mod plan;

@@ -3,7 +3,7 @@
 //! `m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; p = p (1 - lr wd) -+ lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)`. A Lagrange multiplier is trained by
 //! the same rule with the sign turned. One fused pass over the CPU's memory; other devices take tensor operations.
 
-use burn::tensor::Tensor;
+use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::model::cpu;
@@ -126,7 +126,7 @@ pub fn clip_norm(gradients: &mut [&mut [f32]], max_norm: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, TensorData};
+    use crate::tensor::{Device, TensorData};
 
     #[test]
     fn the_first_step_is_the_learning_rate_against_the_sign_and_ascent_mirrors_it() {

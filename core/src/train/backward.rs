@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{IndexingUpdateOp, Int, Tensor};
+use crate::tensor::{IndexingUpdateOp, Int, Tensor};
 
 use super::cross_entropy;
 use crate::model::{

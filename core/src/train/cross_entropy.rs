@@ -3,7 +3,7 @@
 //! **Idea.** Logits of all tokens over the whole vocabulary, and their gradient, are the largest matrices of a training step, and each is needed once. A block of rows is made, turned into its own
 //! gradient in place (`softmax - one-hot`, times the row's weight), and multiplied into both gradients while it is near.
 
-use burn::tensor::{
+use crate::tensor::{
     Int, Tensor, TensorData,
     activation::{log_softmax, softmax},
 };
@@ -79,7 +79,7 @@ fn loss_and_gradient(logits: Tensor<2>, targets: &[u32], weights: &[f32]) -> Res
             let weights = Tensor::<2>::from_data(TensorData::new(weights.to_vec(), [rows, 1]), &device);
             let chosen = log_softmax(logits.clone(), 1).gather(1, ids.clone()) * weights.clone();
             let loss = chosen.sum().neg().try_into_scalar::<f32>().map_err(|e| ReadError(e.to_string()))?;
-            let one_hot = Tensor::zeros([rows, vocab], &device).scatter(1, ids, weights.clone(), burn::tensor::IndexingUpdateOp::Add);
+            let one_hot = Tensor::zeros([rows, vocab], &device).scatter(1, ids, weights.clone(), crate::tensor::IndexingUpdateOp::Add);
             Ok((loss.into(), softmax(logits, 1) * weights - one_hot))
         }
     }

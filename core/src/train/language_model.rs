@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Tensor;
+use crate::tensor::Tensor;
 
 use super::{
     adamw::AdamW,
@@ -182,8 +182,8 @@ impl ParamVisitor for Update<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tensor::Device;
     use crate::{lab::MemoryLab, model::TransformerConfig};
-    use burn::tensor::Device;
 
     #[test]
     fn a_copying_rule_is_learned_and_the_same_seed_gives_the_same_weights() {

@@ -5,7 +5,7 @@
 //! **Method.** Queries are taken in blocks: the block's scores fit the second-level cache, keys that causality hides from the whole block are not computed, and the softmax runs over each row
 //! while it is there. q, k and v are read by strides out of the projection's output, and results go where the next product reads them. Sums run in the same order whatever the thread count.
 
-use burn::tensor::{Device, Tensor};
+use crate::tensor::{Device, Tensor};
 
 use super::{
     Host, for_each_task,

@@ -20,7 +20,7 @@ pub use rows::{activation, activation_pullback, norm, norm_pullback};
 pub use sums::{norm_scale_gradient, sum_of_rows};
 pub use tiles::{MixedRow, TiledRows};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use crate::tensor::{Device, Tensor, TensorData};
 
 /// Whether the kernels here may run on this tensor: plain CPU backend, no autodiff.
 pub fn is_host<const D: usize>(x: &Tensor<D>) -> bool {
@@ -29,7 +29,11 @@ pub fn is_host<const D: usize>(x: &Tensor<D>) -> bool {
 
 /// Whether tensors of this device are plain CPU memory.
 pub fn is_host_device(device: &Device) -> bool {
-    !device.is_autodiff() && *device == Device::flex()
+    #[cfg(feature = "burn")]
+    if device.is_autodiff() {
+        return false;
+    }
+    *device == Device::flex()
 }
 
 /// The tensor's values, row-major; without a copy where nobody else holds them. Only for tensors for which [`is_host`] holds.

@@ -1,6 +1,6 @@
 //! The row kernels: norms and activations.
 
-use burn::tensor::{Device, Tensor};
+use crate::tensor::{Device, Tensor};
 
 use super::{Host, for_each_task, into_vec, tensor};
 use crate::model::{

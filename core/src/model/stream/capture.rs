@@ -1,6 +1,6 @@
 //! Plain execution that remembers what every writer wrote: the reference run.
 
-use burn::tensor::Tensor;
+use crate::tensor::Tensor;
 
 use super::{AttnInput, HeadOutputs, LayerReference, Plain, Reference, Stream};
 use crate::model::transformer::Linear;

@@ -7,7 +7,7 @@
 //! finished blocks are no longer needed. Per block: one product gives what its writers get back from all later blocks; then layer by layer its MLP and its heads are
 //! pulled back; then one product gives the gradients of all its readers' masks. What was read, pre-activations and q, k, v were kept by the forward, so nothing is computed twice.
 
-use burn::tensor::Tensor;
+use crate::tensor::Tensor;
 
 use super::{
     EdgeMasked,

@@ -14,7 +14,7 @@
 
 use std::{collections::VecDeque, ops::Range};
 
-use burn::tensor::{Device, Tensor};
+use crate::tensor::{Device, Tensor};
 
 use super::{
     AttnInput, HeadOutputs, Reference, Site, Stream,

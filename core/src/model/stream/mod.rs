@@ -19,7 +19,7 @@ pub use node_masked::NodeMasked;
 pub use plain::Plain;
 pub use reference::{Ablation, LayerReference, Reference};
 
-use burn::tensor::Tensor;
+use crate::tensor::Tensor;
 
 use super::{attention::Qkv, transformer::Linear};
 

@@ -3,7 +3,7 @@
 //! The written value is `n_w x_w + (1 - n_w) x~_w`. A head's mask commutes with its output projection, so heads are mixed before it and the
 //! stream stays one running sum: node masks cost next to nothing over a plain forward. Masks 0 or 1 give mean, zero and interchange ablation of components.
 
-use burn::tensor::Tensor;
+use crate::tensor::Tensor;
 
 use super::{AttnInput, HeadOutputs, Plain, Reference, Stream};
 use crate::model::{

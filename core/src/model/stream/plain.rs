@@ -1,6 +1,6 @@
 //! The residual stream as one running sum.
 
-use burn::tensor::Tensor;
+use crate::tensor::Tensor;
 
 use super::{AttnInput, HeadOutputs, Stream};
 use crate::model::transformer::Linear;

@@ -4,7 +4,7 @@
 //! it would read with everything cut. For a head only the 64-odd numbers before its output projection are kept (the projection is linear, so
 //! `x - x~ = (z - z~) W_O`), and B is the residual stream of the reference run itself: far less than one tensor a writer.
 
-use burn::tensor::Tensor;
+use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::model::transformer::select_rows;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Device, Tensor};
+use crate::tensor::{Device, Tensor};
 
 use super::masks::MaskBlock;
 use crate::model::cpu::{self, Host, MixedRow, TiledRows};

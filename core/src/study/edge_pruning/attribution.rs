@@ -130,7 +130,7 @@ fn batch_gradient(
     } else {
         None
     };
-    let mut sum: Option<burn::tensor::Tensor<1>> = None;
+    let mut sum: Option<crate::tensor::Tensor<1>> = None;
     for point in 1..=run.points {
         let at = point as f32 / run.points as f32;
         let tok = from_tok.clone() + (clean_tok.clone() - from_tok.clone()) * at;

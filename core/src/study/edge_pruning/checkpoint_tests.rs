@@ -1,6 +1,6 @@
 //! A run that was stopped and goes on ends with the bits of an unbroken one.
 
-use burn::tensor::Device;
+use crate::tensor::Device;
 
 use super::*;
 use crate::{

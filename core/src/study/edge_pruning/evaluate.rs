@@ -2,7 +2,7 @@
 //!
 //! Circuits are always run, never estimated: kept edges carry the writer's output in the circuit itself, cut edges the reference.
 
-use burn::tensor::Tensor;
+use crate::tensor::Tensor;
 
 use super::{
     problem::{Prepared, Problem, PruneError, read},

@@ -3,7 +3,7 @@
 //! **Source.** The files are described in the README of each data set: Tracr programs with raw and decoded outputs and the effect of every single edge;
 //! circuit rows with token ids; prompts with the largest logits and the log-partition, from an independent implementation.
 
-use burn::tensor::Device;
+use crate::tensor::Device;
 use serde::Deserialize;
 use thiserror::Error;
 

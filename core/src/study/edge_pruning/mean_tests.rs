@@ -1,6 +1,6 @@
 //! Mean ablation against brute force: every writer kept apart, means taken one example at a time, every reader a plain sum over its edges.
 
-use burn::tensor::{Device, Tensor};
+use crate::tensor::{Device, Tensor};
 
 use super::{
     problem::{Problem, read},

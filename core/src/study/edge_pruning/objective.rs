@@ -4,7 +4,7 @@
 //! as logits), or the squared difference of numbers. Each example weighs the same, and its positions share its weight. Attribution methods use the answer's logit
 //! against the wrong one's instead. Gradients are closed forms: for KL, `softmax(masked) - softmax(full)`.
 
-use burn::tensor::{
+use crate::tensor::{
     Device, Int, Tensor, TensorData,
     activation::{log_softmax, softmax},
 };
@@ -81,7 +81,7 @@ impl ScoredRows {
         let width = d_rows.dims()[1];
         let indices: Vec<i32> = self.rows.iter().map(|&r| i32::try_from(r).unwrap_or(i32::MAX)).collect();
         let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [self.rows.len()]), &device);
-        Tensor::zeros([tokens, width], &device).select_assign(0, indices, d_rows, burn::tensor::IndexingUpdateOp::Add)
+        Tensor::zeros([tokens, width], &device).select_assign(0, indices, d_rows, crate::tensor::IndexingUpdateOp::Add)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Every method (Edge Pruning, attribution, ACDC, evaluation) asks the same three things of a batch: the reference activations, the full model's outputs, and a masked
 //! forward (with or without mask gradients). They are here once.
 
-use burn::tensor::Tensor;
+use crate::tensor::Tensor;
 use thiserror::Error;
 
 use super::{

@@ -5,7 +5,7 @@
 //!
 //! **Source.** Lindner et al. 2023 (Tracr); the edge sets are computed by greedy removal (see the data's README).
 
-use burn::tensor::{Device, Tensor};
+use crate::tensor::{Device, Tensor};
 use thiserror::Error;
 
 use super::{

@@ -1,10 +1,15 @@
 //! A tokenizer as checked plain data: what both engines are built from.
 
 use tokenizers::{
-    Model as _, NormalizedString, Normalizer as _,
+    Model as _,
     decoders::wordpiece::WordPiece as WordPieceDecoder,
     models::{bpe::BPE, wordpiece::WordPiece},
-    normalizers::{BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, StripAccents},
+    normalizers::BertNormalizer,
+};
+#[cfg(not(target_family = "wasm"))]
+use tokenizers::{
+    NormalizedString, Normalizer as _,
+    normalizers::{Lowercase, NFC, NFD, NFKC, NFKD, StripAccents},
 };
 
 use super::parts::Added;
@@ -77,10 +82,14 @@ pub enum Norm {
     Bert(BertNormalizer),
 }
 
+#[cfg(target_family = "wasm")]
+pub use super::page_normal::normalize;
+
 /// Applies all steps.
 ///
 /// # Errors
 /// What a step says.
+#[cfg(not(target_family = "wasm"))]
 pub fn normalize(steps: &[Norm], text: &str) -> tokenizers::Result<String> {
     let mut normalized = NormalizedString::from(text);
     for step in steps {

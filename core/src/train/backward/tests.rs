@@ -1,6 +1,6 @@
 //! The closed forms against burn's autodiff and against finite differences.
 
-use burn::tensor::{Device, Int, Tensor, TensorData, activation::log_softmax};
+use crate::tensor::{Device, Int, Tensor, TensorData, activation::log_softmax};
 
 use super::*;
 use crate::{

@@ -3,7 +3,7 @@
 //!
 //! The two plain runs and the reference are made once a pair; a new circuit costs one masked forward.
 
-use burn::tensor::Tensor;
+use crate::tensor::Tensor;
 
 use super::{InspectError, Subject};
 use crate::{
@@ -106,7 +106,7 @@ impl<'a> Contrast<'a> {
 mod tests {
     use super::super::reading::{places, reading};
     use super::*;
-    use burn::tensor::Device;
+    use crate::tensor::Device;
 
     use crate::{
         formats::safetensors::SafeTensors,

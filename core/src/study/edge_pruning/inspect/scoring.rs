@@ -47,7 +47,7 @@ impl Faithfulness<'_> {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
+    use crate::tensor::Device;
 
     use super::*;
     use crate::{

@@ -3,7 +3,7 @@
 //! Four kinds: a compiled program (tokens are its vocabulary's values), the study's small transformer (a closed vocabulary of words), and checkpoints with a tokenizer, as
 //! a Hugging Face folder or a GGUF.
 
-use burn::tensor::Device;
+use crate::tensor::Device;
 
 use super::InspectError;
 use crate::{

@@ -214,7 +214,7 @@ impl std::fmt::Debug for Training<'_> {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
+    use crate::tensor::Device;
 
     use super::*;
     use crate::{formats::safetensors::SafeTensors, lab::MemoryLab, model::Transformer};
