@@ -56,6 +56,13 @@ pub fn report_comparison(id: &str, on: &str, graph: &Graph, comparison: &Compari
     let caption = "Held-out examples, binary masks, interchange with the corrupted partner. KL(full model ‖ circuit) at the answer; lower is more faithful.";
     findings.panels.push(Panel::new(format!("{id}-methods"), format!("Methods at equal edge counts: {on}"), caption, table));
 
+    findings.panels.push(Panel::new(
+        format!("{id}-curve"),
+        format!("Faithfulness against size: {on}"),
+        "The table's circuits after dangling clean-up: KL(full model ‖ circuit) over the edges kept. Lower and further left is better.",
+        curve(comparison),
+    ));
+
     for (size, history) in &comparison.histories {
         let x: Vec<f64> = history.iter().map(|r| r.step as f64).collect();
         let line = |name: &str, f: fn(&StepRecord) -> f64| Line::new(name, x.clone(), history.iter().map(f).collect());
@@ -108,6 +115,22 @@ pub fn report_comparison(id: &str, on: &str, graph: &Graph, comparison: &Compari
         verdict: Verdict::from_test(ours.iter().all(|(_, ours, other)| ours < other)),
         differs: "another model and data than the published ones".into(),
     });
+}
+
+/// Every method's KL over the edges it kept.
+fn curve(comparison: &Comparison) -> Series {
+    let mut lines: Vec<Line> = vec![];
+    for row in &comparison.rows {
+        let at = lines.iter().position(|line| line.name == row.method).unwrap_or_else(|| {
+            lines.push(Line::new(row.method, vec![], vec![]));
+            lines.len() - 1
+        });
+        if let Some(line) = lines.get_mut(at) {
+            line.x.push(row.edges as f64);
+            line.y.push(row.scores.kl);
+        }
+    }
+    Series { x: Axis::new("edges kept", ""), y: Axis::new("KL", "nats"), lines, ..Series::default() }
 }
 
 /// A circuit as findings draw it.
