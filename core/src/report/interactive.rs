@@ -172,3 +172,6 @@ pub(super) fn kind(id: &str) -> &'static str {
 fn is_base64(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='))
 }
+
+#[cfg(test)]
+mod tests;

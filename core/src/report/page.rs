@@ -112,10 +112,10 @@ fn contents(runs: &[Run], computes: bool) -> Markup {
                 @for (index, (_, findings)) in runs.iter().enumerate() {
                     @let run = index + 1;
                     @if runs.len() > 1 {
-                        li { a href={ "#run-" (run) } { (shown(&findings.title, 60)) } }
+                        li { a href={ "#run-" (run) } { (shown(&findings.title, 90)) } }
                     } @else {
                         @if !findings.claims.is_empty() { li { a href={ "#r" (run) "-claims" } { "Claims" } } }
-                        @for panel in findings.panels.iter().take(40) { li { a href={ "#r" (run) "-" (panel.id) } { (shown(&panel.title, 60)) } } }
+                        @for panel in findings.panels.iter().take(40) { li { a href={ "#r" (run) "-" (panel.id) } { (shown(&panel.title, 90)) } } }
                         li { a href={ "#r" (run) "-how" } { "How it was made" } }
                     }
                 }

@@ -47,15 +47,15 @@ pub fn run(html: &str, device: &str, context: Context) -> Result<Outcome> {
         for (exhibit, found) in &found {
             println!("{}", exhibit.title);
             for number in &found.numbers {
-                println!("  {}, {}: {} stored, {} here", number.what, number.measure, number.stored, number.here);
+                println!("  {}, {}: {:.6} stored, {:.6} here", number.what, number.measure, number.stored, number.here);
             }
+            let at = if found.largest_at.is_empty() { String::new() } else { format!(" ({})", found.largest_at) };
             println!(
-                "  {} of {} agree within {:e}; largest difference {:.3e} ({})",
+                "  {} of {} agree within {:e}; largest difference {:.3e}{at}",
                 found.agree,
                 found.numbers.len(),
                 found.tolerance,
-                found.largest,
-                found.largest_at
+                found.largest
             );
         }
     }

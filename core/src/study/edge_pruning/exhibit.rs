@@ -228,13 +228,13 @@ pub fn words(exhibits: &[Exhibit]) -> Vec<String> {
     let carried = titles(|kind| kind != Kind::File);
     if !carried.is_empty() {
         words.push(format!(
-            "This file carries its models, their circuits and the program that runs them: {carried}. Numbers of the report can be computed again here, and circuits be taken apart."
+            "Inside this file are models, their circuits, and the program that runs them ({carried}). Numbers of the report can be computed again here, and circuits be taken apart."
         ));
     }
     let brought = titles(|kind| kind == Kind::File);
     if !brought.is_empty() {
         words.push(format!(
-            "Too large for this file: {brought}. Its circuits can be looked at; to run them, choose or drop the model's own file, which is compared with the SHA-256 of the run."
+            "Not inside this file: the model itself ({brought}). Its circuits can be looked at; to run them, choose or drop the model's own files, which are compared with the SHA-256 of the run."
         ));
     }
     words

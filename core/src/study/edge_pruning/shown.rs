@@ -58,8 +58,8 @@ pub fn report_comparison(id: &str, on: &str, graph: &Graph, comparison: &Compari
 
     findings.panels.push(Panel::new(
         format!("{id}-curve"),
-        format!("Faithfulness against size: {on}"),
-        "The table's circuits after dangling clean-up: KL(full model ‖ circuit) over the edges kept. Lower and further left is better.",
+        "Faithfulness against size",
+        format!("The table's circuits on {on}: KL(full model ‖ circuit) over the edges left after dangling clean-up. Lower and further left is better."),
         curve(comparison),
     ));
 
