@@ -4,7 +4,7 @@
 //! build this program; it is found when a report is written. Files are packed by gzip without a time stamp: the same files give the same report.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{Read as _, Write as _},
     path::{Path, PathBuf},
@@ -26,6 +26,8 @@ const SCRIPT: &str = "report.js";
 const STYLE: &str = "report.css";
 /// Largest file that travels, in bytes: a report is sent by mail.
 const MOST_BYTES: u64 = 32 << 20;
+/// Room for the circuits of a model that is not carried itself, as base64.
+const MOST_CIRCUITS: usize = 800_000;
 
 /// The bundle's folder: the one given, `$VITRINE_BUNDLE`, or beside this program.
 fn folder(given: Option<&Path>) -> Result<PathBuf> {
@@ -69,20 +71,49 @@ pub fn pack(bundle: Option<&Path>, runs: &[(PathBuf, &RunRecord)]) -> Result<Int
         exhibits.extend(exhibit::of_run(index + 1, record, &artifacts(folder)?));
     }
     ensure!(!exhibits.is_empty(), "there is nothing to compute: none of the runs left a circuit");
-    let mut files = vec![carried(WASM, &read(WASM)?)?];
-    let names: std::collections::BTreeSet<&str> = exhibits.iter().flat_map(Exhibit::carried).collect();
-    for name in names {
-        match exhibit::origin(name) {
-            Some(Origin::Shipped(bytes)) => files.push(carried(name, bytes)?),
+    let mut packed = BTreeMap::new();
+    for name in exhibits.iter().flat_map(Exhibit::carried) {
+        let file = match exhibit::origin(name) {
+            Some(Origin::Shipped(bytes)) => carried(name, bytes)?,
             Some(Origin::Artifact(run, file)) => {
                 let (folder, _) = runs.get(run.wrapping_sub(1)).context("an exhibit of a run that is not there")?;
-                files.push(carried(name, &read_bounded(&folder.join("artifacts").join(file), MOST_BYTES)?)?);
+                carried(name, &read_bounded(&folder.join("artifacts").join(file), MOST_BYTES)?)?
             }
             None => bail!("nobody knows where {name} comes from"),
-        }
+        };
+        packed.insert(name.to_owned(), file);
     }
+    for exhibit in &mut exhibits {
+        fit(exhibit, &packed, MOST_CIRCUITS);
+    }
+    let mut files = vec![carried(WASM, &read(WASM)?)?];
+    let left: BTreeSet<&str> = exhibits.iter().flat_map(Exhibit::carried).collect();
+    files.extend(packed.into_values().filter(|file| left.contains(file.name.as_str())));
     let words = exhibit::words(&exhibits);
     Ok(Interactive { script, style, words, exhibits: serde_json::to_value(exhibits)?, files })
+}
+
+/// Leaves circuits of a large model out that would make the report too large to send; the first one stays, and with its scores it can be shown at any size. Those that a
+/// number is made again from all stay.
+fn fit(exhibit: &mut Exhibit, packed: &BTreeMap<String, Carried>, most: usize) {
+    if exhibit.check.is_some() {
+        return;
+    }
+    let mut total = 0;
+    let mut left_out = vec![];
+    exhibit.circuits.retain(|circuit| {
+        let size = circuit.file.as_ref().and_then(|name| packed.get(name)).map_or(0, |file| file.packed.len());
+        let stays = total == 0 || total + size <= most;
+        if stays {
+            total += size;
+        } else {
+            left_out.push(circuit.title.clone());
+        }
+        stays
+    });
+    if !left_out.is_empty() {
+        exhibit.note.push_str(&format!(" Left out for size: {}.", left_out.join("; ")));
+    }
 }
 
 /// Names of the artifacts that a run left.
@@ -134,6 +165,23 @@ pub fn files(interactive: &Interactive) -> Result<BTreeMap<&str, Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn circuits_of_a_large_model_are_left_out_before_the_report_is_too_large() {
+        let artifacts: Vec<String> = [10, 20, 30].map(|size| format!("circuit-{size}.json")).into();
+        let mut record = RunRecord::new("edge-pruning");
+        record.config = serde_json::json!({"study": {}, "model": "large"});
+        let whole = exhibit::of_run(1, &record, &artifacts).remove(0);
+        let packed: BTreeMap<String, Carried> =
+            whole.carried().map(|name| (name.to_owned(), Carried { packed: "A".repeat(100), ..carried(name, b"").unwrap() })).collect();
+        for (most, left) in [(300, 3), (299, 2), (100, 1), (1, 1)] {
+            let mut exhibit = whole.clone();
+            fit(&mut exhibit, &packed, most);
+            assert_eq!(exhibit.circuits.len(), left, "{most}");
+            assert_eq!(exhibit.circuits[0].size, Some(30), "the largest stays");
+            assert_eq!(exhibit.note.contains("Left out for size: "), left < 3);
+        }
+    }
 
     #[test]
     fn files_come_back_and_changed_ones_do_not() {

@@ -11,6 +11,7 @@ export class Recompute {
     this.exhibits = exhibits;
     this.client = new Client('model.js');
     this.button = make('button', { type: 'button', class: 'main', id: 'recompute', text: 'Compute the numbers again', hidden: exhibits.length === 0, click: () => this.run() });
+    this.echo = null;
     this.words = make('p', { class: 'readout', id: 'recomputed', role: 'status', hidden: true });
     this.place = make('div', {}, this.words);
   }
@@ -21,13 +22,17 @@ export class Recompute {
       for (const panel of [check.table, check.figure]) {
         const tools = panel && panelAt(run, panel)?.querySelector('.tools');
         if (!tools || tools.querySelector('.again')) continue;
-        tools.append(' ', make('button', { type: 'button', class: 'again', text: 'Compute again', click: () => this.run() }));
+        tools.append(' ', make('button', { type: 'button', class: 'again', text: 'Compute again', click: (event) => this.run(event.target.closest('.tools')) }));
       }
     }
   }
 
-  async run() {
+  /** @param {Element|null} asked the tools of the panel where it was asked for, if it was at one: the verdict is said there too */
+  async run(asked = null) {
     if (this.running) return;
+    this.echo?.remove();
+    this.echo = asked && make('p', { class: 'readout' });
+    asked?.after(this.echo);
     this.running = true;
     this.button.disabled = true;
     this.say('Starting');
@@ -79,8 +84,11 @@ export class Recompute {
 
   say(words, verdict = '') {
     this.words.hidden = false;
-    this.words.className = `readout ${verdict}`;
-    this.words.textContent = words;
+    for (const place of [this.words, this.echo]) {
+      if (!place) continue;
+      place.className = `readout ${verdict}`;
+      place.textContent = words;
+    }
     delete this.words.dataset.passed;
   }
 }
