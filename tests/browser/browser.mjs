@@ -1,4 +1,7 @@
 // What every browser test needs: Chromium, and a page that notes everything it should not do.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import { resolve } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -24,7 +27,7 @@ export function fileUrl(path) {
 }
 
 // Opens a file in a page of its own and records requests, console errors, exceptions, dialogs and policy violations.
-export async function open(browser, path, { context: options = {}, before } = {}) {
+export async function open(browser, path, { context: options = {}, before, hash = '' } = {}) {
   const context = await browser.newContext({ viewport: { width: 1400, height: 1000 }, acceptDownloads: true, ...options });
   const page = await context.newPage();
   const seen = { requests: [], errors: [], dialogs: [] };
@@ -48,8 +51,38 @@ export async function open(browser, path, { context: options = {}, before } = {}
     if (before) await page.addInitScript(before);
   }
   const url = fileUrl(path);
-  await page.goto(url);
+  await page.goto(url + hash);
   return { context, page, seen, url };
+}
+
+// What a page must not do, whatever stands in it: ask for anything, break the policy, complain.
+export async function quiet({ page, seen, url }) {
+  const violations = await page.evaluate(() => globalThis.violations);
+  assert.deepEqual([...new Set(seen.requests.map((request) => request.split('#')[0]))], [url], 'the page asks for nothing but itself');
+  assert.deepEqual(violations, [], 'nothing runs against the policy');
+  assert.deepEqual(seen.errors, [], 'nothing is wrong on the console');
+  assert.deepEqual(seen.dialogs, []);
+}
+
+// What stands out over the side of the window.
+export async function overflow(page) {
+  return page.evaluate(() => {
+    const wide = document.documentElement.clientWidth;
+    const inside = (element) => element.closest('.scroll, .graph, pre, .sr, .skip, [hidden]') !== null;
+    const broad = [...document.body.querySelectorAll('*')].filter((element) => !inside(element) && element.getBoundingClientRect().right > wide + 1);
+    return { by: document.documentElement.scrollWidth - wide, broad: broad.slice(0, 5).map((element) => element.outerHTML.slice(0, 120)) };
+  });
+}
+
+const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+// Serious findings of axe-core on a page that was opened with `bypassCSP`.
+export async function serious(page) {
+  await page.evaluate(axeSource);
+  const result = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+  return result.violations
+    .filter((violation) => ['serious', 'critical'].includes(violation.impact))
+    .map((violation) => `${violation.id}: ${violation.help}: ${violation.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' | ')}`);
 }
 
 // Chromium silently drops saved files beyond ten in quick succession, so this takes its time.

@@ -2,27 +2,15 @@
 //   VITRINE_REPORT          a report with every kind of panel
 //   VITRINE_REPORT_HOSTILE  a report whose labels try to break out
 import assert from 'node:assert/strict';
-import { appendFile, readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { appendFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { downloaded, fileUrl, launch, open, readCsv } from './browser.mjs';
-
-const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+import { downloaded, fileUrl, launch, open, overflow, quiet, readCsv, serious } from './browser.mjs';
 
 let browser;
 before(async () => {
   browser = await launch();
 });
 after(() => browser?.close());
-
-// What must hold for any report, whatever stands in it.
-async function quiet({ page, seen, url }) {
-  const violations = await page.evaluate(() => globalThis.violations);
-  assert.deepEqual(seen.requests, [url], 'the page asks for nothing but itself');
-  assert.deepEqual(violations, [], 'nothing runs against the policy');
-  assert.deepEqual(seen.errors, [], 'nothing is wrong on the console');
-  assert.deepEqual(seen.dialogs, []);
-}
 
 async function checkHashes(page) {
   await page.getByRole('button', { name: 'Check hashes' }).click();
@@ -31,25 +19,13 @@ async function checkHashes(page) {
   return result.textContent();
 }
 
-async function overflow(page) {
-  return page.evaluate(() => {
-    const wide = document.documentElement.clientWidth;
-    const inside = (element) => element.closest('.scroll, pre, .sr, .skip, [hidden]') !== null;
-    const broad = [...document.body.querySelectorAll('*')].filter((element) => !inside(element) && element.getBoundingClientRect().right > wide + 1);
-    return { by: document.documentElement.scrollWidth - wide, broad: broad.slice(0, 5).map((element) => element.outerHTML.slice(0, 120)) };
-  });
-}
-
 // Contrast is computed from what is painted, so each scheme is looked at.
 async function axe(path, colorScheme, width) {
   const { context, page } = await open(browser, path, { context: { bypassCSP: true, colorScheme, viewport: { width, height: 900 } } });
   await page.evaluate(() => document.querySelectorAll('details').forEach((details) => (details.open = true)));
-  await page.evaluate(axeSource);
-  const result = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+  const found = await serious(page);
   await context.close();
-  return result.violations
-    .filter((violation) => ['serious', 'critical'].includes(violation.impact))
-    .map((violation) => `${violation.id}: ${violation.help}: ${violation.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' | ')}`);
+  return found;
 }
 
 function panelsOf(page) {

@@ -27,7 +27,24 @@ async function shoot(name, widths, visit) {
   }
 }
 
-if (report) await shoot(basename(report, '.html'), [400, 1400], (context) => open(browser, report, { context }));
+if (report) {
+  await shoot(basename(report, '.html'), [360, 1440], async (context) => {
+    const opened = await open(browser, report, { context });
+    await computed(opened.page);
+    return opened;
+  });
+}
+
+/** Where the report computes: the numbers again, and the inspector with a chosen box. */
+async function computed(page) {
+  if (!(await page.locator('#recompute').count())) return;
+  await page.locator('#recompute').click();
+  await page.waitForFunction(() => document.getElementById('recomputed').dataset.passed, null, { timeout: 120_000 });
+  await page.locator('#inspect').click();
+  await inspected(page);
+  await page.locator('#interactive .node:not(.off)').nth(4).click();
+  await page.waitForTimeout(600);
+}
 
 // What each picture of the site shows: a page, and what is done on it first.
 const PAGES = {

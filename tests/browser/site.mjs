@@ -1,12 +1,16 @@
 // The built site, served by the program itself, and a page that notes everything it should not do.
 //   VITRINE_SITE   folder of the built pages (trunk build makes dist/)
 //   VITRINE_BIN    the program; target/release/vitrine without
+import assert from 'node:assert/strict';
 import { spawn, execFileSync } from 'node:child_process';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
+import { downloaded } from './browser.mjs';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const folder = process.env.VITRINE_SITE;
 export const binary = process.env.VITRINE_BIN ?? join(root, 'target/release/vitrine');
 
@@ -63,4 +67,27 @@ export function logits(page) {
   return page.evaluate(() =>
     Object.fromEntries([...document.querySelectorAll('table.outputs tbody tr')].map((row) => [row.dataset.id, [...row.querySelectorAll('[data-logit]')].map((cell) => Number(cell.dataset.logit))])),
   );
+}
+
+/** Runs the circuit that the inspector would save, by the command line, on the page's own prompts; the logits are the same. @returns {Promise<number>} the largest difference */
+export async function sameAsCommandLine(page, model) {
+  const folder = await mkdtemp(join(tmpdir(), 'vitrine-'));
+  const circuit = join(folder, 'circuit.json');
+  const saved = await downloaded(page, () => page.getByRole('button', { name: 'Circuit (JSON)' }).click());
+  await writeFile(circuit, saved.text);
+  const state = await page.evaluate(() => ({ clean: document.getElementById('clean').value, corrupted: document.getElementById('corrupted').value, ablation: document.getElementById('ablation').value, position: globalThis.vitrine.live.position }));
+  const { reading } = cli('circuit', 'logits', model, '--circuit', circuit, '--clean', state.clean, '--corrupted', state.corrupted, '--ablation', state.ablation, '--position', String(state.position), '--top', '8');
+  const shown = await logits(page);
+  let compared = 0;
+  let largest = 0;
+  for (const row of reading.rows) {
+    if (!shown[row.id]) continue;
+    row.logits.forEach((value, run) => {
+      largest = Math.max(largest, Math.abs(value - shown[row.id][run]));
+      compared += 1;
+    });
+  }
+  assert.ok(compared >= 3, `${compared} logits compared`);
+  assert.ok(largest < 1e-4, `largest difference ${largest}`);
+  return largest;
 }

@@ -2,17 +2,15 @@
 import assert from 'node:assert/strict';
 import { appendFile, mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { downloaded, launch, readCsv } from './browser.mjs';
-import { cli, folder, logits, serve, settled, visit } from './site.mjs';
+import { downloaded, launch, readCsv, serious } from './browser.mjs';
+import { folder, logits, sameAsCommandLine, serve, settled, visit } from './site.mjs';
 
 const skip = folder ? false : 'skipped: VITRINE_SITE not set';
 if (skip && process.env.VITRINE_SKIPS) await appendFile(process.env.VITRINE_SKIPS, `the site in the browser: ${skip}\n`);
-const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 // The suite as a whole may take long on a busy machine; each test keeps its own limit.
 describe('site', { skip, timeout: 1_800_000 }, () => {
@@ -37,29 +35,6 @@ describe('site', { skip, timeout: 1_800_000 }, () => {
     await settled(opened.page);
     return opened;
   };
-
-  /** Runs the circuit that the page would save, by the command line, on the page's own prompts. */
-  async function compareWithCommandLine(page, model) {
-    const folder = await mkdtemp(join(tmpdir(), 'vitrine-'));
-    const circuit = join(folder, 'circuit.json');
-    const saved = await downloaded(page, () => page.getByRole('button', { name: 'Circuit (JSON)' }).click());
-    await writeFile(circuit, saved.text);
-    const state = await page.evaluate(() => ({ clean: document.getElementById('clean').value, corrupted: document.getElementById('corrupted').value, ablation: document.getElementById('ablation').value, position: globalThis.vitrine.live.position }));
-    const { reading } = cli('circuit', 'logits', model, '--circuit', circuit, '--clean', state.clean, '--corrupted', state.corrupted, '--ablation', state.ablation, '--position', String(state.position), '--top', '8');
-    const shown = await logits(page);
-    let compared = 0;
-    let largest = 0;
-    for (const row of reading.rows) {
-      if (!shown[row.id]) continue;
-      row.logits.forEach((value, run) => {
-        largest = Math.max(largest, Math.abs(value - shown[row.id][run]));
-        compared += 1;
-      });
-    }
-    assert.ok(compared >= 3, `${compared} logits compared`);
-    assert.ok(largest < 1e-4, `largest difference ${largest}`);
-    return largest;
-  }
 
   test('every page loads without a request elsewhere, an error or a violation', async () => {
     for (const path of ['', 'circuit.html', 'prune.html']) {
@@ -105,7 +80,7 @@ describe('site', { skip, timeout: 1_800_000 }, () => {
     assert.match(await page.locator('#status').textContent(), /CPU/);
     const before = await logits(page);
     const firstPruned = await page.locator('td.pruned [data-logit]').first().getAttribute('data-logit');
-    await compareWithCommandLine(page, join(folder, 'models/small'));
+    await sameAsCommandLine(page, join(folder, 'models/small'));
 
     // A switched edge changes the circuit's logits and nothing else.
     await page.locator('.grid .rows .line input').first().click();
@@ -115,7 +90,7 @@ describe('site', { skip, timeout: 1_800_000 }, () => {
     const common = Object.keys(before).filter((id) => after[id]);
     assert.ok(common.some((id) => Math.abs(before[id][1] - after[id][1]) > 1e-3), 'the circuit says something else');
     assert.ok(common.every((id) => before[id][0] === after[id][0] && before[id][2] === after[id][2]), 'the other runs do not change');
-    await compareWithCommandLine(page, join(folder, 'models/small'));
+    await sameAsCommandLine(page, join(folder, 'models/small'));
     await page.getByRole('button', { name: 'Put all switches back' }).click();
     await page.waitForFunction((was) => document.querySelector('td.pruned [data-logit]').dataset.logit === was, firstPruned);
 
@@ -127,7 +102,7 @@ describe('site', { skip, timeout: 1_800_000 }, () => {
     const size = Number(await point.getAttribute('aria-valuenow'));
     await page.waitForFunction((size) => globalThis.vitrine.page.summary.size === size, size);
     await settled(page);
-    await compareWithCommandLine(page, join(folder, 'models/small'));
+    await sameAsCommandLine(page, join(folder, 'models/small'));
     await quiet(opened);
     await opened.context.close();
   });
@@ -135,7 +110,7 @@ describe('site', { skip, timeout: 1_800_000 }, () => {
   test('compiled programs run, with cut edges carrying nothing', async () => {
     for (const program of ['xproportion', 'reverse', 'hist']) {
       const opened = await inspector(`#model=${program}`);
-      await compareWithCommandLine(opened.page, join(folder, 'models/tracr', program));
+      await sameAsCommandLine(opened.page, join(folder, 'models/tracr', program));
       assert.match(await opened.page.locator('table.outputs caption').textContent(), /The circuit says what the full model says/, program);
       await quiet(opened);
       await opened.context.close();
@@ -285,11 +260,11 @@ describe('site', { skip, timeout: 1_800_000 }, () => {
     await page.locator('.grid .rows .line input').nth(3).click();
     await page.waitForTimeout(300);
     await settled(page);
-    await compareWithCommandLine(page, gguf);
+    await sameAsCommandLine(page, gguf);
     // A model without circuits gets one from the typed pair, with a score for every edge.
     await page.getByRole('button', { name: /^Score the edges/ }).click();
     await page.waitForFunction(() => globalThis.vitrine.page.summary.scored && globalThis.vitrine.curve.points.length > 5 && !globalThis.vitrine.live.client.busy);
-    await compareWithCommandLine(page, gguf);
+    await sameAsCommandLine(page, gguf);
     const kept = page.locator('#model option[value^="kept:"]');
     await kept.waitFor({ state: 'attached' });
     assert.match(await kept.textContent(), /^tiny-llama\.gguf/);
@@ -346,7 +321,7 @@ describe('site', { skip, timeout: 1_800_000 }, () => {
     await page.waitForFunction(() => globalThis.vitrine.page.summary.edges === 94);
     await settled(page);
     assert.equal(await notice.isVisible(), false);
-    await compareWithCommandLine(page, join(folder, 'models/tracr/reverse'));
+    await sameAsCommandLine(page, join(folder, 'models/tracr/reverse'));
     assert.deepEqual(opened.seen.foreign, []);
     await opened.context.close();
   });
@@ -415,10 +390,7 @@ describe('site', { skip, timeout: 1_800_000 }, () => {
           if (path.startsWith('circuit')) await settled(page);
           else await page.waitForLoadState('networkidle');
           assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width, path);
-          await page.evaluate(axeSource);
-          const result = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
-          const bad = result.violations.filter((violation) => ['serious', 'critical'].includes(violation.impact));
-          assert.deepEqual(bad.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((node) => node.html.slice(0, 140)).join(' | ')}`), [], path);
+          assert.deepEqual(await serious(page), [], path);
           await context.close();
         }
       });

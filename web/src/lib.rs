@@ -8,6 +8,7 @@ mod backend;
 mod golden;
 mod model;
 mod pruning;
+mod recompute;
 mod sheet;
 mod source;
 mod subject;

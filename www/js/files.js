@@ -5,22 +5,21 @@ export const MOST_CIRCUIT = 64 << 20;
 /** Most files of one drop, folders included. */
 const MOST_FILES = 200;
 
-/** @param {{ button: HTMLElement, input: HTMLInputElement, onFiles: (files: File[]) => void, onError: (error: unknown) => void }} options */
-export function watch({ button, input, onFiles, onError }) {
+/** @param {{ button: HTMLElement, input: HTMLInputElement, target: HTMLElement, onFiles: (files: File[]) => void, onError: (error: unknown) => void }} options */
+export function watch({ button, input, target, onFiles, onError }) {
   button.addEventListener('click', () => input.click());
   input.addEventListener('change', () => {
     const files = [...input.files];
     input.value = '';
     if (files.length) onFiles(files);
   });
-  const page = document.body;
   let depth = 0;
   const carries = (event) => event.dataTransfer && [...event.dataTransfer.types].includes('Files');
   addEventListener('dragenter', (event) => {
-    if (carries(event) && ++depth === 1) page.classList.add('dropping');
+    if (carries(event) && ++depth === 1) target.classList.add('dropping');
   });
   addEventListener('dragleave', (event) => {
-    if (carries(event) && --depth <= 0) page.classList.remove('dropping');
+    if (carries(event) && --depth <= 0) target.classList.remove('dropping');
   });
   addEventListener('dragover', (event) => {
     if (carries(event)) event.preventDefault();
@@ -29,7 +28,7 @@ export function watch({ button, input, onFiles, onError }) {
     if (!carries(event)) return;
     event.preventDefault();
     depth = 0;
-    page.classList.remove('dropping');
+    target.classList.remove('dropping');
     try {
       const files = await dropped(event.dataTransfer);
       if (files.length) onFiles(files);

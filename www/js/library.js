@@ -1,33 +1,23 @@
-// The models and circuits that come with the site: what there is stands in models/models.json.
+// The models and circuits that come with the page: those of the site stand in models/models.json, those of a report in its manifest.
 
-const HERE = new URL('../models/', import.meta.url);
+import { text } from './host.js';
 
 /**
- * @typedef {{ id: string, title: string, note: string, kind: 'program'|'small'|'file', path: string, file?: string, training?: boolean, keep?: number,
- *   pair?: [string, string], circuits: { id: string, title: string, set?: string, file?: string, ablation?: string }[] }} Model
+ * @typedef {{ id: string, title: string, note: string, kind: 'program'|'small'|'file', path?: string, files?: Record<string, string>, hashes?: Record<string, string>,
+ *   file?: string, training?: boolean, keep?: number, example?: number, pair?: [string, string],
+ *   circuits: { id: string, title: string, set?: string, file?: string, ablation?: string }[] }} Model
  */
 
-/** @returns {Promise<Model[]>} */
-export async function models() {
-  return JSON.parse(await text('models.json')).models;
-}
-
-/** Where a worker finds a model. @param {Model} model */
-export function source(model) {
-  return { kind: model.kind, base: new URL(model.path, HERE).href };
+/** The name of one of a model's own files. @param {Model} model @param {string} name */
+function own(model, name) {
+  return model.files?.[name] ?? model.path + name;
 }
 
 /** A circuit of a model, as a sheet. @param {any} core @param {Model} model @param {Model['circuits'][0]} circuit */
 export async function sheet(core, model, circuit) {
   if (circuit.set) {
-    const [config, edges] = await Promise.all([text(model.path + 'config.json'), text(model.path + 'edges.json')]);
+    const [config, edges] = await Promise.all(['config.json', 'edges.json'].map((name) => text(own(model, name))));
     return core.Sheet.known(config, edges, circuit.set);
   }
   return core.Sheet.open(await text(circuit.file), undefined);
-}
-
-async function text(path) {
-  const answer = await fetch(new URL(path, HERE));
-  if (!answer.ok) throw new Error(`models/${path} is not there (${answer.status})`);
-  return answer.text();
 }

@@ -2,7 +2,7 @@
 
 /** @returns {Record<string, string>} */
 export function read() {
-  return Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+  return Object.fromEntries([...new URLSearchParams(location.hash.slice(1))].filter(([, value]) => value !== ''));
 }
 
 let waiting = 0;

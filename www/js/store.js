@@ -1,5 +1,7 @@
 // What stays in this browser: dropped models by their SHA-256 in the origin's private files, and circuits handed from page to page.
 
+import { keeps } from './host.js';
+
 const INDEX = 'vitrine.models';
 /** Larger files are used but not kept: hashing needs them in memory once. */
 const MOST_KEPT = 1 << 30;
@@ -11,6 +13,7 @@ async function folder() {
 
 /** @returns {{ hash: string, name: string, size: number }[]} */
 export function kept() {
+  if (!keeps) return [];
   try {
     const list = JSON.parse(localStorage.getItem(INDEX) ?? '[]');
     return Array.isArray(list) ? list.filter((one) => /^[0-9a-f]{64}$/.test(one?.hash) && typeof one.name === 'string') : [];
@@ -21,7 +24,7 @@ export function kept() {
 
 /** Keeps a file; answers its hash, or null where it cannot be kept. @param {File} file */
 export async function keep(file) {
-  if (file.size > MOST_KEPT || !navigator.storage?.getDirectory || !globalThis.crypto?.subtle) return null;
+  if (!keeps || file.size > MOST_KEPT || !navigator.storage?.getDirectory || !globalThis.crypto?.subtle) return null;
   const digest = await crypto.subtle.digest('SHA-256', await file.arrayBuffer());
   const hash = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
   const known = kept();

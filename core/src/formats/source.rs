@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use super::error::FormatError;
 
 /// Random access to immutable bytes.
@@ -25,6 +27,25 @@ pub trait ByteSource {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// SHA-256 of all bytes in lower-case hex, read a mebibyte at a time.
+///
+/// # Errors
+/// [`FormatError::Io`] when the storage fails.
+pub fn sha256(source: &dyn ByteSource) -> Result<String, FormatError> {
+    const PIECE: u64 = 1 << 20;
+    let mut hash = Sha256::new();
+    let mut piece = vec![];
+    let mut at = 0;
+    while at < source.len() {
+        let take = PIECE.min(source.len() - at);
+        piece.resize(take as usize, 0);
+        source.read_at(at, &mut piece)?;
+        hash.update(&piece);
+        at += take;
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 impl ByteSource for [u8] {
@@ -97,6 +118,15 @@ pub fn read_range(source: &(impl ByteSource + ?Sized), what: impl Fn() -> String
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hashes_of_pieces_are_those_of_the_whole() {
+        // FIPS 180-2, appendix B.3: a million times the letter a.
+        let file = vec![b'a'; 1_000_000];
+        assert_eq!(sha256(&file).unwrap(), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+        let longer = vec![7u8; (2 << 20) + 3];
+        assert_eq!(sha256(&longer).unwrap(), crate::findings::sha256_hex(&longer));
+    }
 
     #[test]
     fn ranges_are_exact_and_bounded() {

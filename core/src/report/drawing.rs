@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use super::{
+    panels::describe_series,
     style,
     svg::{self, Drawing, Naming},
     text::{NAME, PROSE, label},
 };
-use crate::findings::{Circuit, Edge, NodeKind};
+use crate::findings::{Circuit, Edge, NodeKind, Series};
 
 /// Places of a circuit's drawing, in the drawing's own units.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -82,6 +83,13 @@ pub fn circuit_layout(circuit: &Circuit) -> CircuitLayout {
         writers: writers.collect(),
         readers: readers.collect(),
     }
+}
+
+/// A series panel as a report draws it, for wide and for narrow screens; `id` is the prefix of its identifiers.
+#[must_use]
+pub fn series_svg(series: &Series, id: &str, title: &str) -> [String; 2] {
+    let (title, description) = (label(title, NAME), describe_series(series));
+    svg::Size::BOTH.map(|size| svg::series(series, size, Naming { id, title: &title, description: &description }).into_string())
 }
 
 /// A circuit as one SVG file in the light colours, at most `most` edges of it.

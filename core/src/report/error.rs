@@ -35,6 +35,9 @@ pub enum ReportError {
         /// What is missing or wrong.
         reason: String,
     },
+    /// The program or the files inside it.
+    #[error("the interactive part of the report: {0}")]
+    Interactive(String),
     /// Larger than any report this program writes.
     #[error("the file has {found} bytes, more than the {limit} that are read")]
     TooLarge {

@@ -11,14 +11,16 @@
 //! which is what [`verify()`] relies on: it takes the blocks out, checks them, draws the page again and compares.
 //!
 //! Files: `page` the document, `claims`, `panels`, `tables`, `provenance` its sections, `svg` the figures, `text` how
-//! untrusted text is shown, `blocks` the data blocks, `verify` and `diff` what is done with finished reports,
+//! untrusted text is shown, `blocks` the data blocks, `interactive` what a page carries to compute, `verify` and `diff` what is done with finished reports,
 //! `drawing` a circuit's figure by itself.
 
+pub mod base64;
 mod blocks;
 mod claims;
 mod diff;
 mod drawing;
 mod error;
+mod interactive;
 mod numbers;
 mod page;
 mod panels;
@@ -34,8 +36,9 @@ mod tests;
 
 pub use blocks::{Block, Extracted, extract};
 pub use diff::{Difference, ReportDiff, diff};
-pub use drawing::{CircuitLayout, PlacedEnd, PlacedNode, circuit_layout, circuit_svg};
+pub use drawing::{CircuitLayout, PlacedEnd, PlacedNode, circuit_layout, circuit_svg, series_svg};
 pub use error::ReportError;
+pub use interactive::{Carried, Interactive};
 pub use shell::quote_command;
 pub use verify::{BlockCheck, VerifyReport, verify};
 
@@ -86,8 +89,16 @@ impl Default for Options {
 /// # Errors
 /// When there is no run, there are more than [`MOST_RUNS`], or findings break their schema's bounds.
 pub fn render(runs: &[Run], options: &Options) -> Result<String, ReportError> {
-    let blocks = blocks::write(runs, options)?;
-    Ok(page::document(runs, options, &blocks))
+    render_interactive(runs, options, None)
+}
+
+/// The same with a program inside and the files it reads: a page that computes.
+///
+/// # Errors
+/// As [`render`]; when the program or its files cannot stand in a page.
+pub fn render_interactive(runs: &[Run], options: &Options, interactive: Option<&Interactive>) -> Result<String, ReportError> {
+    let blocks = blocks::write(runs, options, interactive)?;
+    Ok(page::document(runs, options, interactive, &blocks))
 }
 
 /// The JSON twin: the same runs as one JSON document of schema `vitrine.report/1`.

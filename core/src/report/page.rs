@@ -7,7 +7,7 @@ use super::blocks::{Block, start_tag};
 use super::numbers::{count, date, duration};
 use super::panels::{Counter, panel};
 use super::text::{NAME, PROSE, label, shown};
-use super::{Options, Run, claims, provenance, style};
+use super::{Interactive, Options, Run, base64, claims, interactive, provenance, style};
 use crate::findings::RunRecord;
 
 const SCRIPT: &str = include_str!("assets/report.js");
@@ -18,16 +18,11 @@ pub(super) fn generator() -> &'static str {
 }
 
 /// The whole file.
-pub(super) fn document(runs: &[Run], options: &Options, blocks: &[Block]) -> String {
+pub(super) fn document(runs: &[Run], options: &Options, program: Option<&Interactive>, blocks: &[Block]) -> String {
     let first = runs.first().map_or("Report", |(_, findings)| findings.title.as_str());
     let title = options.title.as_deref().unwrap_or(first);
     let figures = [style::TOKENS, style::FIGURES].concat();
-    let policy = format!(
-        "default-src 'none'; script-src '{}'; style-src '{}' '{}'; img-src data:; base-uri 'none'; form-action 'none'",
-        source_hash(SCRIPT),
-        source_hash(&figures),
-        source_hash(style::PAGE)
-    );
+    let policy = policy(&figures, program);
     let mut counter = Counter::default();
     let sections: Vec<Markup> =
         runs.iter().enumerate().map(|(index, run)| section(index + 1, run, runs.len() > 1, options, blocks, &mut counter)).collect();
@@ -45,6 +40,7 @@ pub(super) fn document(runs: &[Run], options: &Options, blocks: &[Block]) -> Str
                 link rel="icon" href="data:,";
                 style id="figure-style" { (PreEscaped(&figures)) }
                 style { (PreEscaped(style::PAGE)) }
+                @if let Some(program) = program { (PreEscaped(interactive::STYLE_TAG)) (PreEscaped(&program.style)) (PreEscaped("</style>")) }
             }
             body {
                 a.skip href="#main" { "Skip to the findings" }
@@ -57,10 +53,11 @@ pub(super) fn document(runs: &[Run], options: &Options, blocks: &[Block]) -> Str
                         p.byline { (count(runs.len() as u64)) " runs" }
                     }
                 }
-                (contents(runs))
+                (contents(runs, program.is_some()))
                 main id="main" {
                     @if runs.len() > 1 { (overview(runs)) }
                     @for section in &sections { (section) }
+                    @if let Some(program) = program { (program.section()) }
                 }
                 footer {
                     section.check aria-labelledby="check-h" {
@@ -74,10 +71,28 @@ pub(super) fn document(runs: &[Run], options: &Options, blocks: &[Block]) -> Str
                 }
                 @for block in blocks { (PreEscaped(start_tag(&block.id))) (block.listed) (PreEscaped("\">")) (PreEscaped(&block.text)) (PreEscaped("</script>\n")) }
                 script { (PreEscaped(SCRIPT)) }
+                @if let Some(program) = program { (PreEscaped(interactive::SCRIPT_TAG)) (PreEscaped(&program.script)) (PreEscaped("</script>")) }
             }
         }
     };
     page.into_string()
+}
+
+/// What the page may do: run the scripts and use the styles whose hashes are named, nothing else. One that computes may also start WebAssembly and workers made of its own
+/// script, and paint what it drew.
+fn policy(figures: &str, program: Option<&Interactive>) -> String {
+    let [mut scripts, mut styles] = [vec![source_hash(SCRIPT)], vec![source_hash(figures), source_hash(style::PAGE)]];
+    if let Some(program) = program {
+        scripts.extend([source_hash(&program.script), "wasm-unsafe-eval".to_owned()]);
+        styles.push(source_hash(&program.style));
+    }
+    let named = |sources: &[String]| sources.iter().map(|source| format!("'{source}'")).collect::<Vec<_>>().join(" ");
+    let (images, workers) = if program.is_some() { ("data: blob:", " worker-src blob:;") } else { ("data:", "") };
+    format!(
+        "default-src 'none'; script-src {}; style-src {}; img-src {images};{workers} base-uri 'none'; form-action 'none'",
+        named(&scripts),
+        named(&styles)
+    )
 }
 
 fn byline(study: &str, record: &RunRecord) -> Markup {
@@ -89,7 +104,7 @@ fn byline(study: &str, record: &RunRecord) -> Markup {
     }
 }
 
-fn contents(runs: &[Run]) -> Markup {
+fn contents(runs: &[Run], computes: bool) -> Markup {
     html! {
         nav aria-label="Contents" {
             ol {
@@ -97,13 +112,14 @@ fn contents(runs: &[Run]) -> Markup {
                 @for (index, (_, findings)) in runs.iter().enumerate() {
                     @let run = index + 1;
                     @if runs.len() > 1 {
-                        li { a href={ "#run-" (run) } { (shown(&findings.title, 60)) } }
+                        li { a href={ "#run-" (run) } { (shown(&findings.title, 90)) } }
                     } @else {
                         @if !findings.claims.is_empty() { li { a href={ "#r" (run) "-claims" } { "Claims" } } }
-                        @for panel in findings.panels.iter().take(40) { li { a href={ "#r" (run) "-" (panel.id) } { (shown(&panel.title, 60)) } } }
+                        @for panel in findings.panels.iter().take(40) { li { a href={ "#r" (run) "-" (panel.id) } { (shown(&panel.title, 90)) } } }
                         li { a href={ "#r" (run) "-how" } { "How it was made" } }
                     }
                 }
+                @if computes { li { a href="#interactive-h" { "Compute it again" } } }
                 li { a href="#check-h" { "Check this file" } }
             }
         }
@@ -157,16 +173,7 @@ fn section(number: usize, run: &Run, several: bool, options: &Options, blocks: &
 
 /// The hash of an inline script or style as a content security policy names it.
 fn source_hash(text: &str) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::from("sha256-");
-    for chunk in Sha256::digest(text.as_bytes()).chunks(3) {
-        let bits = chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let digit = DIGITS.get(((bits >> (18 - 6 * place)) & 63) as usize);
-            out.push(digit.filter(|_| place <= chunk.len()).map_or('=', |digit| char::from(*digit)));
-        }
-    }
-    out
+    format!("sha256-{}", base64::encode(&Sha256::digest(text.as_bytes())))
 }
 
 #[cfg(test)]

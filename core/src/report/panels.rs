@@ -146,7 +146,7 @@ fn describe_circuit(body: &Circuit, drawing: &Drawing<'_>) -> String {
     words
 }
 
-fn describe_series(body: &Series) -> String {
+pub(super) fn describe_series(body: &Series) -> String {
     let mut words = format!("{} over {}. ", label(&body.y.label, 60), label(&body.x.label, 60));
     for line in body.lines.iter().take(12) {
         let (Some(first), Some(last)) = (line.y.first(), line.y.last()) else { continue };

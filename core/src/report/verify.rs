@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{ReportError, blocks, extract, render};
+use super::{ReportError, blocks, extract, render_interactive};
 use crate::findings::sha256_hex;
 
 /// One data block and its hashes.
@@ -73,7 +73,8 @@ pub fn verify(html: &str) -> Result<VerifyReport, ReportError> {
             return Ok(report);
         }
     };
-    let again = render(&extracted.runs, &extracted.options)?;
+    report.problems.extend(extracted.problems);
+    let again = render_interactive(&extracted.runs, &extracted.options, extracted.interactive.as_ref())?;
     if again != html {
         let same = again.bytes().zip(html.bytes()).take_while(|(a, b)| a == b).count();
         let line = html.bytes().take(same).filter(|byte| *byte == b'\n').count() + 1;

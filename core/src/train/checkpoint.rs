@@ -5,8 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, Tensor, TensorData as Data};
-
 use super::language_model::{LanguageModelConfig, LanguageModelError, ModelMoments};
 use crate::{
     formats::{
@@ -16,6 +14,7 @@ use crate::{
     },
     lab::LabError,
     model::{Transformer, params::ParamVisitor},
+    tensor::{Device, Tensor, TensorData as Data},
 };
 
 const FORMAT: &str = "vitrine.training/1";

@@ -6,6 +6,7 @@ mod circuit;
 mod device;
 mod logits;
 mod model;
+mod recompute;
 mod report;
 mod run;
 mod serve;

@@ -29,7 +29,7 @@ use super::{
     circuit::data::{DEFAULT_FLOOR, Task, check_memory, floor_warning, problem},
 };
 use crate::{
-    Outcome, atomic,
+    Outcome, atomic, interactive,
     lab::NativeLab,
     open, resources,
     run_folder::{self, RunFolder},
@@ -90,6 +90,10 @@ pub struct EdgePruning {
     max_memory: Option<u64>,
     #[arg(long, default_value = "auto")]
     device: String,
+    /// Put the models and the program that runs them into the report, from the folder that scripts/web-bundle made.
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true)]
+    #[expect(clippy::option_option, reason = "how clap says: not given, given, given with a value")]
+    interactive: Option<Option<PathBuf>>,
     /// Folder of run folders.
     #[arg(long, default_value = "runs")]
     out: PathBuf,
@@ -233,6 +237,10 @@ fn open_folder(plan: &Plan, record: &mut RunRecord) -> Result<RunFolder> {
 pub fn run(study: Study, context: Context) -> Result<Outcome> {
     let Study::EdgePruning(args) = study;
     let plan = args.plan()?;
+    // A missing bundle is found before the run, not after it.
+    if let Some(bundle) = &args.interactive {
+        interactive::check(bundle.as_deref())?;
+    }
     let (device, device_name) = open::device(&args.device)?;
     if args.device == "auto" && !context.quiet {
         eprintln!("device: {device_name}");
@@ -272,7 +280,8 @@ pub fn run(study: Study, context: Context) -> Result<Outcome> {
     let folder = lab.into_folder().context("the run folder is gone")?;
     folder.write_run(&record.to_json()?)?;
     folder.write_findings(&findings.to_json()?)?;
-    folder.write_report(&report::render(&[(record, findings.clone())], &Options::default())?)?;
+    let program = args.interactive.as_ref().map(|bundle| interactive::pack(bundle.as_deref(), &[(path.clone(), &record)])).transpose()?;
+    folder.write_report(&report::render_interactive(&[(record, findings.clone())], &Options::default(), program.as_ref())?)?;
     if context.json {
         super::print_json(&findings)?;
     } else {

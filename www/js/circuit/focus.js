@@ -8,7 +8,7 @@ const LISTED = 8;
 
 export class Focus {
   /**
-   * @param {{ sheet: () => any, layout: () => any, look: () => any, ends: (edge: number) => { writer: any, reader: any },
+   * @param {{ sheet: () => any, layout: () => any, look: () => any, level: number, ends: (edge: number) => { writer: any, reader: any },
    *   onSwitch: (edge: number, on: boolean) => void, onNode: (node: number) => void, onName: (node: string, label: string, group: string) => void }} page
    */
   constructor(page) {
@@ -39,14 +39,14 @@ export class Focus {
     this.body.replaceChildren(
       ...this.side('Inputs', sheet.edgesInto(index), (edge) => this.page.ends(edge), 'writer'),
       ...this.side('Outputs', sheet.edgesOutOf(index), (edge) => this.page.ends(edge), 'reader'),
-      make('h3', { text: 'Name and group' }),
+      make(`h${this.page.level}`, { text: 'Name and group' }),
       make('div', { class: 'pair' }, labelled('Name', name), labelled('Group', into)),
       make('datalist', { id: 'groups' }, ...names.groups.map((group) => make('option', { value: group }))),
     );
   }
 
   side(title, edges, ends, which) {
-    const head = make('h3', { text: edges.length ? `${title}: ${count(edges.length)}${edges.length > LISTED ? `, the strongest ${LISTED}` : ''}` : `${title}: none` });
+    const head = make(`h${this.page.level}`, { text: edges.length ? `${title}: ${count(edges.length)}${edges.length > LISTED ? `, the strongest ${LISTED}` : ''}` : `${title}: none` });
     return [head, make('ul', { class: 'weights' }, ...[...edges.slice(0, LISTED)].map((edge) => this.line(edge, ends(edge), which)))];
   }
 

@@ -1,6 +1,6 @@
-// Where a model's weights come from: the site, this browser's private files, or what a person just opened.
+// Where a model's weights come from: the page's own place, this browser's private files, or what a person just opened.
 
-import { source } from '../library.js';
+import { source, weights as ofSite } from '../host.js';
 import { find, kept } from '../store.js';
 import { page } from './desk.js';
 
@@ -11,21 +11,12 @@ export async function sourceOf(id) {
     if (!file) throw new Error('this model is no longer kept in this browser; open its file again');
     return [{ kind: 'files', files: [file] }, `${file.name}, kept in this browser.`];
   }
-  if (id.startsWith('weights:')) return [{ kind: 'files', files: [await sameSite(id.slice(8))] }, `${id.slice(8)}, from this site.`];
+  if (id.startsWith('weights:')) return [{ kind: 'files', files: [await ofSite(id.slice(8))] }, `${id.slice(8)}, from this site.`];
   if (id === 'files') return [{ kind: 'files', files: page.files.list }, page.files.title];
-  if (page.model.kind !== 'file') return [source(page.model), ''];
+  if (page.model.kind !== 'file') return [await source(page.model), ''];
   const weights = page.files?.belongs === page.model.id ? page.files.list : null;
   const here = kept().find((one) => one.name === page.model.file);
-  if (weights) return [{ kind: 'files', files: weights }, ''];
+  if (weights) return [{ kind: 'files', files: weights, hashes: page.model.hashes }, ''];
   const file = here ? await find(here.hash) : null;
   return [file ? { kind: 'files', files: [file] } : null, ''];
-}
-
-/** A model file of this site, named in the address: nothing is fetched from elsewhere. */
-async function sameSite(path) {
-  const url = new URL(path, location.href);
-  if (url.origin !== location.origin) throw new Error('weights are fetched from this site only; download the file and open it from your disk');
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${path} is not there (${answer.status})`);
-  return new File([await answer.blob()], url.pathname.split('/').pop());
 }

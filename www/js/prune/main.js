@@ -1,7 +1,7 @@
 // Edge Pruning in the page: a worker trains, this shows. The circuit found is handed to the inspector.
 
 import { byId, make, save, sentence, svg, visible } from '../dom.js';
-import { models, source } from '../library.js';
+import { models, source } from '../host.js';
 import { brief, count, percent } from '../numbers.js';
 import { frame, path } from '../plot.js';
 import { hand } from '../store.js';
@@ -51,7 +51,7 @@ async function start() {
   const keep = program ? null : Number(byId('keep').value);
   if (!program && !(Number.isInteger(keep) && keep > 0)) throw new Error('say how many edges the circuit may have, as a whole number');
   const seed = Number(byId('seed').value);
-  const { about, masks, circuit } = await page.client.call('start', { source: source(page.model), seed, cut: byId('ablation').value, keep });
+  const { about, masks, circuit } = await page.client.call('start', { source: await source(page.model), seed, cut: byId('ablation').value, keep });
   page.about = about;
   const sheet = page.core.Sheet.open(circuit, undefined);
   graph.setGraph(JSON.parse(sheet.layout()), sheet.offsets());

@@ -1,9 +1,9 @@
 // A worker that answers one request at a time, from the page's side: calls become promises, progress becomes callbacks, stopping is asking or ending.
 
-import { bundles, compile } from '../wasm.js';
+import { bundles, compile, worker } from '../host.js';
 
 export class Client {
-  /** @param {string} script name of the worker beside this file */
+  /** @param {string} script name of a worker of this folder */
   constructor(script) {
     this.script = script;
     this.worker = null;
@@ -13,9 +13,9 @@ export class Client {
 
   async start() {
     if (this.worker) return;
-    const worker = new Worker(new URL(this.script, import.meta.url), { type: 'module' });
-    this.worker = worker;
-    worker.onmessage = ({ data }) => {
+    const own = worker(this.script);
+    this.worker = own;
+    own.onmessage = ({ data }) => {
       const call = this.calls.get(data.id);
       if (!call) return;
       if (data.progress !== undefined) call.progress?.(data.progress);
@@ -23,19 +23,19 @@ export class Client {
         this.calls.delete(data.id);
         if (data.broken) {
           // What it held is lost; the next call starts afresh.
-          worker.terminate();
+          own.terminate();
           call.reject(new Error(data.error));
           this.fail(new Error(data.error));
         } else if (data.error !== undefined) call.reject(new Error(data.error));
         else call.resolve(data.value);
       }
     };
-    worker.onerror = (event) => {
+    own.onerror = (event) => {
       event.preventDefault();
       this.fail(new Error(event.message || 'the worker could not be started'));
     };
     const [{ cpu }, compiled] = await Promise.all([bundles(), compile()]);
-    worker.postMessage({ id: 0, compiled, bundle: cpu });
+    own.postMessage({ id: 0, compiled, bundle: cpu });
   }
 
   /**

@@ -1,20 +1,21 @@
-// Models from the site, or from files that a person chose. Files are read in ranges where the format allows it, so that a checkpoint is never held twice.
+// Models from the site, from a report, or from files that a person chose. Files are read in ranges where the format allows it, so that a checkpoint is never held twice.
 
 const MOST_TEXT = 64 << 20;
 
 /** @param {{ core: any, backend: any }} device @param {any} source @param {(progress: any) => void} progress */
 export async function open({ core, backend }, source, progress) {
   if (source.kind === 'program') {
-    const [config, weights] = await Promise.all([fetched(source.base + 'config.json'), fetched(source.base + 'model.safetensors')]);
+    const [config, weights] = await parts(source, 'config.json', 'model.safetensors');
     return core.Subject.program(text(config), weights, backend);
   }
   if (source.kind === 'small') {
-    const [config, weights, words] = await Promise.all(['config.json', 'model.safetensors', 'words.json'].map((name) => fetched(source.base + name)));
+    const [config, weights, words] = await parts(source, 'config.json', 'model.safetensors', 'words.json');
     return core.Subject.small(config, weights, text(words), backend);
   }
-  progress({ words: 'Reading the weights' });
   const files = source.files;
   const named = (name) => files.find((file) => file.name === name);
+  await compare(core, files, source.hashes ?? {}, progress);
+  progress({ words: 'Reading the weights' });
   const gguf = files.find((file) => /\.gguf$/i.test(file.name));
   if (gguf) return core.Subject.gguf(ranges(gguf), backend);
   const config = await whole(named('config.json'), 'config.json');
@@ -29,6 +30,22 @@ export async function open({ core, backend }, source, progress) {
   const bytes = await whole(file, file.name);
   if (named('words.json')) return core.Subject.small(config, bytes, text(await whole(named('words.json'), 'words.json')), backend);
   return core.Subject.program(text(config), bytes, backend);
+}
+
+/** Files that a model comes with: already in hand, or on the site. @param {any} source @param {...string} names @returns {Promise<Uint8Array[]>} */
+function parts(source, ...names) {
+  return Promise.all(names.map((name) => source.parts?.[name] ?? fetched(source.base + name)));
+}
+
+/** Whether the files are those that a report was made with. A single file may have another name. @param {Record<string, string>} hashes */
+async function compare(core, files, hashes, progress) {
+  const wanted = Object.entries(hashes);
+  for (const [name, hash] of wanted) {
+    const file = files.find((one) => one.name === name) ?? (wanted.length === 1 && files.length === 1 ? files[0] : null);
+    if (!file) throw new Error(`this model also needs its file ${name}`);
+    progress({ words: `Comparing the SHA-256 of ${file.name}` });
+    if (core.sha256(ranges(file)) !== hash) throw new Error(`${file.name} is not the file that this report was made with: its SHA-256 differs`);
+  }
 }
 
 /** A file that core reads in ranges, at once: workers may. @param {File} file */

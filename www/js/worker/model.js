@@ -42,6 +42,11 @@ serve({
     return model.scored();
   },
 
+  /** A report's stored numbers, made again. */
+  recompute({ exhibit, circuits, table, figure, id, title }) {
+    return JSON.parse(model.recompute(exhibit, circuits, table, figure, id, title));
+  },
+
   /** The loss of one circuit after the other; stops when asked. `examples` 0 measures on the typed pair. */
   async curve({ sizes, masks, examples, ablation, clean, corrupted }, progress) {
     const measured = model.prepareCurve(examples, ablation, clean, corrupted);

@@ -1,5 +1,7 @@
 // The worker's side of client.js: operations by name, one after the other, errors as sentences, a wish to stop that long operations look at.
 
+import { started } from '../wasm.js';
+
 let stopping = false;
 
 /** Whether the page asked to stop; lets messages in first. */
@@ -20,10 +22,7 @@ export function serve(operations) {
       return;
     }
     if (data.compiled) {
-      core = import(new URL(`../../${data.bundle}.js`, import.meta.url).href).then(async (module) => {
-        await module.default({ module_or_path: data.compiled });
-        return module;
-      });
+      core = started(data.bundle, data.compiled);
       core.catch(() => {});
       return;
     }

@@ -356,16 +356,22 @@
     return state.map(function (word) { return (word >>> 0).toString(16).padStart(8, '0'); }).join('');
   }
 
+  // For the program of a page that computes, too.
+  window.vitrineSha256 = digest;
+
   function hash(text) {
-    var bytes = new TextEncoder().encode(text);
+    return digest(new TextEncoder().encode(text));
+  }
+
+  function digest(bytes) {
     if (!(window.crypto && crypto.subtle)) return Promise.resolve(sha256(bytes));
-    return crypto.subtle.digest('SHA-256', bytes).then(function (digest) {
-      return Array.from(new Uint8Array(digest), function (byte) { return byte.toString(16).padStart(2, '0'); }).join('');
+    return crypto.subtle.digest('SHA-256', bytes).then(function (found) {
+      return Array.from(new Uint8Array(found), function (byte) { return byte.toString(16).padStart(2, '0'); }).join('');
     });
   }
 
   function blocks() {
-    return Array.from(document.querySelectorAll('script[type="application/json"][data-sha256]'));
+    return Array.from(document.querySelectorAll('script[data-sha256]'));
   }
 
   function check() {
@@ -411,7 +417,7 @@
       case 'check': check(); break;
       case 'copy': copy(button); break;
       case 'all':
-        save('report.json', 'application/json', '{"schema":"vitrine.report/1","runs":[' + blocks().slice(1).map(function (block, at) {
+        save('report.json', 'application/json', '{"schema":"vitrine.report/1","runs":[' + blocks().filter(function (block) { return /^data-(run|findings)-/.test(block.id); }).map(function (block, at) {
           return (at % 2 ? '"findings":' : (at ? ',{' : '{') + '"run":') + block.textContent + (at % 2 ? '}' : ',');
         }).join('') + ']}');
         break;

@@ -14,6 +14,7 @@
 //! | [`golden`] | comparison with what other implementations computed |
 //! | [`small`] | the transformer that the study trains itself |
 //! | [`inspect`] | a circuit on the table: for pages and commands that look at one |
+//! | [`exhibit`], [`recompute`] | what a report carries of a run; its numbers made again |
 //!
 //! **Source.** Bhaskar, Wettig, Friedman, Chen, "Finding Transformer Circuits with Edge Pruning", NeurIPS 2024.
 
@@ -23,6 +24,7 @@ pub mod checkpoint;
 pub mod circuit;
 pub mod compare_methods;
 pub mod evaluate;
+pub mod exhibit;
 pub mod golden;
 pub mod inspect;
 pub mod objective;
@@ -31,6 +33,7 @@ pub mod presets;
 pub mod problem;
 pub mod programs;
 pub mod prune;
+pub mod recompute;
 pub mod rounds;
 pub mod run;
 pub mod shown;

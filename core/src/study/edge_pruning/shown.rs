@@ -60,6 +60,13 @@ pub fn report_comparison(id: &str, on: &str, graph: &Graph, comparison: &Compari
     let caption = "Held-out examples, binary masks, interchange with the corrupted partner. KL(full model ‖ circuit) at the answer; lower is more faithful.";
     findings.panels.push(Panel::new(format!("{id}-methods"), format!("Methods at equal edge counts: {on}"), caption, table));
 
+    findings.panels.push(Panel::new(
+        format!("{id}-curve"),
+        "Faithfulness against size",
+        format!("The table's circuits on {on}: KL(full model ‖ circuit) over the edges left after dangling clean-up. Lower and further left is better."),
+        curve(comparison),
+    ));
+
     for (size, history) in &comparison.histories {
         let x: Vec<f64> = history.iter().map(|r| r.step as f64).collect();
         let line = |name: &str, f: fn(&StepRecord) -> f64| Line::new(name, x.clone(), history.iter().map(f).collect());
@@ -148,6 +155,22 @@ fn report_seeds(id: &str, repeats: &[Repeat], findings: &mut Findings) {
         summary.jaccard_mean.unwrap_or(1.0)
     );
     findings.panels.push(Panel::new(format!("{id}-seeds"), "The same search with other seeds", caption, table));
+}
+
+/// Every method's KL over the edges it kept.
+fn curve(comparison: &Comparison) -> Series {
+    let mut lines: Vec<Line> = vec![];
+    for row in &comparison.rows {
+        let at = lines.iter().position(|line| line.name == row.method).unwrap_or_else(|| {
+            lines.push(Line::new(row.method, vec![], vec![]));
+            lines.len() - 1
+        });
+        if let Some(line) = lines.get_mut(at) {
+            line.x.push(row.edges as f64);
+            line.y.push(row.scores.kl);
+        }
+    }
+    Series { x: Axis::new("edges kept", ""), y: Axis::new("KL", "nats"), lines, ..Series::default() }
 }
 
 /// A circuit as findings draw it.

@@ -1,0 +1,62 @@
+// Where a page's files come from: the site it belongs to. Reports have a module of the same names (report/host.js), which scripts/pack-page puts in the place of this one.
+//
+// bundles.json says which bundles the site ships. `cpu` is always there and always loaded first; `gpu` is null where there is none. What runs where is decided in
+// worker/device.js.
+
+const ROOT = new URL('../', import.meta.url);
+const MODELS = new URL('models/', ROOT);
+
+/** Whether models that a person opens may be kept in this browser. */
+export const keeps = true;
+
+let shipped = null;
+
+/** Names of the bundles, without ending; `gpu` is null where the site has none. @returns {Promise<{ cpu: string, gpu: string|null }>} */
+export function bundles() {
+  shipped ??= fetch(new URL('bundles.json', ROOT)).then((answer) => answer.json());
+  return shipped;
+}
+
+/** The bindings of a bundle, not yet started. @param {string} name */
+export function glue(name) {
+  return import(new URL(`${name}.js`, ROOT).href);
+}
+
+let compiling = null;
+
+/** The compiled `cpu` bundle, to be handed to workers. @returns {Promise<WebAssembly.Module>} */
+export function compile() {
+  compiling ??= bundles().then(({ cpu }) => WebAssembly.compileStreaming(fetch(new URL(`${cpu}_bg.wasm`, ROOT))));
+  return compiling;
+}
+
+/** A worker of the folder worker/. @param {string} name @returns {Worker} */
+export function worker(name) {
+  return new Worker(new URL(`worker/${name}`, import.meta.url), { type: 'module' });
+}
+
+/** The models that come with the site. @returns {Promise<import('./library.js').Model[]>} */
+export async function models() {
+  return JSON.parse(await text('models.json')).models;
+}
+
+/** A text of the models' folder. @param {string} path */
+export async function text(path) {
+  const answer = await fetch(new URL(path, MODELS));
+  if (!answer.ok) throw new Error(`models/${path} is not there (${answer.status})`);
+  return answer.text();
+}
+
+/** Where a worker finds a model. @param {import('./library.js').Model} model */
+export async function source(model) {
+  return { kind: model.kind, base: new URL(model.path, MODELS).href };
+}
+
+/** A model file of this site, named in the address: nothing is fetched from elsewhere. @param {string} path @returns {Promise<File>} */
+export async function weights(path) {
+  const url = new URL(path, location.href);
+  if (url.origin !== location.origin) throw new Error('weights are fetched from this site only; download the file and open it from your disk');
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error(`${path} is not there (${answer.status})`);
+  return new File([await answer.blob()], url.pathname.split('/').pop());
+}
