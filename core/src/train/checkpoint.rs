@@ -90,8 +90,11 @@ struct Collect {
 
 impl Collect {
     fn tensor<const D: usize>(&mut self, name: String, value: &Tensor<D>) {
-        let values =
-            value.clone().try_into_data().map_err(|e| e.to_string()).and_then(|data| data.try_into_vec().map_err(|e| format!("{e:?}")));
+        let values = value
+            .clone()
+            .try_into_data()
+            .map_err(|e| e.to_string())
+            .and_then(|data| data.try_into_vec::<f32>().map_err(|e| format!("{e:?}")));
         match values {
             Ok(values) => _ = self.tensors.insert(name, (value.dims().to_vec(), values)),
             Err(reason) => self.failed = self.failed.take().or(Some(format!("{name}: {reason}"))),
