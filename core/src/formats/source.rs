@@ -45,7 +45,10 @@ pub fn sha256(source: &dyn ByteSource) -> Result<String, FormatError> {
         hash.update(&piece);
         at += take;
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+        hex.push_str(&format!("{byte:02x}"));
+        hex
+    }))
 }
 
 impl ByteSource for [u8] {

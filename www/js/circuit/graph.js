@@ -55,7 +55,7 @@ export class Graph {
     this.ground.clear();
     // As high as the drawing needs at this width, within what a screen shows.
     const high = this.frame.clientWidth * (layout.height / layout.width) * 0.92;
-    this.frame.style.height = `clamp(17rem, ${Math.round(high)}px, min(76vh, 46rem))`;
+    this.frame.style.height = `clamp(12rem, ${Math.round(high)}px, min(76vh, 46rem))`;
     this.camera.setWorld(layout.width, layout.height);
   }
 
