@@ -120,14 +120,14 @@ describe('a report that computes', { skip, timeout: 1_800_000 }, () => {
       const block = document.getElementById('data-findings-1');
       const findings = JSON.parse(block.textContent);
       const { body } = findings.panels.find((panel) => panel.id === 'small-methods');
-      body.rows.find((row) => row[0] === 'Edge Pruning')[3] += 0.5;
+      body.rows.find((row) => row[0].startsWith('Edge Pruning'))[3] += 0.5;
       block.textContent = JSON.stringify(findings);
     });
     await page.locator('#r1-small-curve').getByRole('button', { name: 'Compute again' }).click();
     const found = await verdict(page);
     assert.equal(found.passed, 'false');
     assert.ok(Math.abs(found.largest - 0.5) < 1e-4, `${found.largest}`);
-    assert.match(found.words, /^1 of \d+ numbers differ from the stored ones: some by more than 0\.0001\..*Edge Pruning, \d+ edges, KL/);
+    assert.match(found.words, /^1 of \d+ numbers differ from the stored ones: some by more than 0\.0001\..*Edge Pruning.*, \d+ edges, KL/);
     await context.close();
   });
 
