@@ -25,13 +25,12 @@ pub enum Norm {
 impl Norm {
     /// Normalises `x` of shape `[rows, d_model]`, row by row.
     pub fn apply(&self, x: Tensor<2>) -> Tensor<2> {
-        if cpu::is_host(&x) {
-            return match self {
-                Self::None => x,
-                Self::Layer { scale, shift, eps } => cpu::norm(x, scale, Some(shift), *eps),
-                Self::Rms { scale, eps } => cpu::norm(x, scale, None, *eps),
-            };
-        }
+        let (shape, device) = (x.dims(), x.device());
+        let x = match (self, Host::new(x)) {
+            (Self::Layer { scale, shift, eps }, Ok(x)) => return cpu::norm(x, scale, Some(shift), *eps, shape, &device),
+            (Self::Rms { scale, eps }, Ok(x)) => return cpu::norm(x, scale, None, *eps, shape, &device),
+            (_, x) => back(x),
+        };
         match self {
             Self::None => x,
             Self::Layer { scale, shift, eps } => {

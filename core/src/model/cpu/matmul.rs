@@ -9,7 +9,7 @@
 
 use std::cell::RefCell;
 
-use super::for_each_task;
+use super::{for_each_task, pack::pack};
 
 /// Most depth packed at once.
 const DEPTH: usize = 384;
@@ -182,7 +182,7 @@ fn blocks<S: pulp::Simd, const HEIGHT: usize, const VECTORS: usize, const WIDTH:
         for at in (0..k).step_by(depth.max(1)) {
             let depth = depth.min(k - at);
             let b_packed = &mut b_packed[..here.next_multiple_of(WIDTH) * depth];
-            pack::<WIDTH>(b_packed, b.transposed().from(column, at), here, depth);
+            pack::<S, WIDTH>(simd, b_packed, b.transposed().from(column, at), here, depth);
             let strip = Strip { b: b_packed, depth, columns: column..column + here, start: if at == 0 { start } else { Start::Keep } };
             if direct {
                 for (i, rows) in rows.chunks_mut(HEIGHT).enumerate() {
@@ -195,7 +195,7 @@ fn blocks<S: pulp::Simd, const HEIGHT: usize, const VECTORS: usize, const WIDTH:
                 let height = block.min(m - first);
                 let a_packed = &mut a_packed[if once { padded * at } else { 0 }..][..height.next_multiple_of(HEIGHT) * depth];
                 if !once || column == 0 {
-                    pack::<HEIGHT>(a_packed, a.from(first, at), height, depth);
+                    pack::<S, HEIGHT>(simd, a_packed, a.from(first, at), height, depth);
                 }
                 for (a, rows) in a_packed.chunks_exact(HEIGHT * depth).zip(rows[first..first + height].chunks_mut(HEIGHT)) {
                     strip.tiles::<S, HEIGHT, VECTORS, WIDTH>(simd, rows, |b| tile::<S, HEIGHT, VECTORS>(simd, a.as_chunks().0, b));
@@ -225,13 +225,21 @@ impl Strip<'_> {
     ) {
         for (j, panel) in self.columns.clone().step_by(WIDTH).zip(self.b.chunks_exact(WIDTH * self.depth)) {
             let tile = tile(S::as_simd_f32s(panel).0.as_chunks().0);
-            let width = WIDTH.min(self.columns.end - j);
-            for (row, sums) in rows.iter_mut().zip(tile) {
-                let out = &mut row[j..j + width];
-                if width == WIDTH {
-                    write_whole(simd, out, sums, self.start.from(j));
-                } else {
-                    write_part::<S, VECTORS, WIDTH>(out, sums, self.start.from(j));
+            let (width, start) = (WIDTH.min(self.columns.end - j), self.start.from(j));
+            match rows.first_chunk_mut::<HEIGHT>() {
+                // Loops of fixed length, so that the sums go from registers to their places.
+                Some(rows) if width == WIDTH => match start {
+                    Start::Zero => write_tile::<S, HEIGHT, VECTORS>(rows, j, tile, |sum, _, _| sum),
+                    Start::Keep => write_tile::<S, HEIGHT, VECTORS>(rows, j, tile, |sum, old, _| simd.add_f32s(sum, old)),
+                    Start::Row(row) => {
+                        let row = S::as_simd_f32s(&row[..WIDTH]).0;
+                        write_tile::<S, HEIGHT, VECTORS>(rows, j, tile, |sum, _, v| simd.add_f32s(sum, row[v]));
+                    }
+                },
+                _ => {
+                    for (row, sums) in rows.iter_mut().zip(tile) {
+                        write_part::<S, VECTORS, WIDTH>(&mut row[j..j + width], sums, start);
+                    }
                 }
             }
         }
@@ -283,24 +291,35 @@ fn tile_of_rows<S: pulp::Simd, const HEIGHT: usize, const VECTORS: usize>(
     sums
 }
 
-/// One row of a tile into its place.
+/// A tile into its place; `value` makes a number from a sum, the number there and which vector of the row it is.
 #[inline(always)]
-fn write_whole<S: pulp::Simd, const VECTORS: usize>(simd: S, out: &mut [f32], sums: [S::f32s; VECTORS], start: Start<'_>) {
-    let out = S::as_mut_simd_f32s(out).0.iter_mut().zip(sums);
-    match start {
-        Start::Zero => out.for_each(|(o, s)| *o = s),
-        Start::Row(row) => out.zip(S::as_simd_f32s(row).0).for_each(|((o, s), &b)| *o = simd.add_f32s(s, b)),
-        Start::Keep => out.for_each(|(o, s)| *o = simd.add_f32s(*o, s)),
+fn write_tile<S: pulp::Simd, const HEIGHT: usize, const VECTORS: usize>(
+    rows: &mut [&mut [f32]; HEIGHT],
+    column: usize,
+    sums: [[S::f32s; VECTORS]; HEIGHT],
+    value: impl Fn(S::f32s, S::f32s, usize) -> S::f32s,
+) {
+    for i in 0..HEIGHT {
+        if let Some(out) = S::as_mut_simd_f32s(&mut rows[i][column..]).0.first_chunk_mut::<VECTORS>() {
+            for v in 0..VECTORS {
+                out[v] = value(sums[i][v], out[v], v);
+            }
+        }
     }
 }
 
-/// As [`write_whole`], for the last columns.
+/// One row of a tile into its place, for the last rows and columns.
 #[inline(always)]
 fn write_part<S: pulp::Simd, const VECTORS: usize, const WIDTH: usize>(out: &mut [f32], sums: [S::f32s; VECTORS], start: Start<'_>) {
     let mut whole = [0.0; WIDTH];
     S::as_mut_simd_f32s(&mut whole).0.iter_mut().zip(sums).for_each(|(o, s)| *o = s);
-    begin(out, start);
-    out.iter_mut().zip(whole).for_each(|(o, s)| *o += s);
+    match start {
+        Start::Zero => out.copy_from_slice(&whole[..out.len()]),
+        Start::Row(_) | Start::Keep => {
+            begin(out, start);
+            out.iter_mut().zip(whole).for_each(|(o, s)| *o += s);
+        }
+    }
 }
 
 /// Fills a row with what the products are added to.
@@ -310,57 +329,6 @@ fn begin(out: &mut [f32], start: Start<'_>) {
         Start::Zero => out.fill(0.0),
         Start::Row(row) => out.iter_mut().zip(row).for_each(|(o, &b)| *o = b),
         Start::Keep => {}
-    }
-}
-
-/// Packs the first `rows` rows of `from`, `depth` long, as panels of `WIDTH` rows side by side: in a panel column after column. Missing rows become zeros.
-#[inline(always)]
-fn pack<const WIDTH: usize>(to: &mut [f32], from: View<'_>, rows: usize, depth: usize) {
-    let panel = WIDTH * depth;
-    if from.strides[0] != 1 {
-        for (i, to) in to.chunks_exact_mut(panel).enumerate() {
-            pack_panel::<WIDTH>(to.as_chunks_mut().0, from.from(i * WIDTH, 0), WIDTH.min(rows - i * WIDTH));
-        }
-        return;
-    }
-    // Columns lie in one piece: read each from end to end, as memory likes it, and spread it over the panels.
-    for k in 0..depth {
-        let (whole, rest) = from.data[k * from.strides[1]..][..rows].as_chunks::<WIDTH>();
-        for (i, x) in whole.iter().enumerate() {
-            if let Some(to) = to[i * panel + k * WIDTH..].first_chunk_mut() {
-                *to = *x;
-            }
-        }
-        if !rest.is_empty() {
-            let to = &mut to[whole.len() * panel + k * WIDTH..][..WIDTH];
-            to[..rest.len()].copy_from_slice(rest);
-            to[rest.len()..].fill(0.0);
-        }
-    }
-}
-
-/// One panel of [`pack`].
-#[inline(always)]
-fn pack_panel<const WIDTH: usize>(to: &mut [[f32; WIDTH]], from: View<'_>, rows: usize) {
-    let ([row, column], depth) = (from.strides, to.len());
-    if rows < WIDTH {
-        to.as_flattened_mut().fill(0.0);
-    }
-    if column == 1 {
-        let whole = rows / 4 * 4;
-        for i in (0..whole).step_by(4) {
-            let x: [&[f32]; 4] = std::array::from_fn(|j| &from.data[(i + j) * row..][..depth]);
-            for ((((to, a), b), c), d) in to.iter_mut().zip(x[0]).zip(x[1]).zip(x[2]).zip(x[3]) {
-                to[i..i + 4].copy_from_slice(&[*a, *b, *c, *d]);
-            }
-        }
-        for i in whole..rows {
-            to.iter_mut().zip(&from.data[i * row..]).for_each(|(to, &x)| to[i] = x);
-        }
-    } else {
-        for i in 0..rows {
-            to.iter_mut().zip(from.data[i * row..].iter().step_by(column)).for_each(|(to, &x)| to[i] = x);
-        }
     }
 }
 
@@ -405,10 +373,10 @@ mod tests {
         }
         let shape @ [m, k, n] = [7, 30, 75];
         let numbers: Vec<f32> = (0..m * k + k * n).map(|i| ((i * 37 % 23) as f32) - 11.0).collect();
-        for transposed in [false, true] {
-            let a = View::rows(&numbers, if transposed { m } else { k });
-            let a = if transposed { a.transposed() } else { a };
-            let b = View::rows(&numbers[m * k..], n);
+        for layout in 0..4 {
+            let a = if layout & 1 == 0 { View::rows(&numbers, k) } else { View::rows(&numbers, m).transposed() };
+            let b = &numbers[m * k..];
+            let b = if layout & 2 == 0 { View::rows(b, n) } else { View::rows(b, k).transposed() };
             let of = |x: View<'_>, i: usize, j: usize| x.data[i * x.strides[0] + j * x.strides[1]];
             // Whole numbers: exact in any order.
             let expected: Vec<f32> = (0..m * n).map(|at| (0..k).map(|l| of(a, at / n, l) * of(b, l, at % n)).sum()).collect();
@@ -416,6 +384,10 @@ mod tests {
             assert_eq!(with(pulp::Scalar128b, shape, a, b), expected);
             assert_eq!(with(pulp::Scalar256b, shape, a, b), expected);
             assert_eq!(with(pulp::Scalar512b, shape, a, b), expected);
+            #[cfg(target_arch = "x86_64")]
+            if let Some(simd) = pulp::x86::V3::try_new() {
+                assert_eq!(with(simd, shape, a, b), expected);
+            }
         }
     }
 

@@ -10,6 +10,7 @@ pub mod attention;
 mod cross_entropy;
 mod host;
 pub mod matmul;
+mod pack;
 mod rows;
 mod sums;
 mod tiles;

@@ -98,10 +98,12 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
 pub(super) fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
     let x = x.clamp(-87.0, 88.0);
-    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let rounded = x * std::f32::consts::LOG2_E + ROUND;
+    let n = rounded - ROUND;
     let r = (x - n * 0.693_359_4) + n * 2.121_944_4e-4;
     let p = ((((1.388_889e-3 * r + 8.333_334e-3) * r + 4.166_666_6e-2) * r + 1.666_666_7e-1) * r + 0.5) * r * r + r + 1.0;
-    p * f32::from_bits(((n as i32 + 127) << 23) as u32)
+    // The last bits of `rounded` are n: a conversion to integers would be done number by number.
+    p * f32::from_bits((rounded.to_bits() << 23).wrapping_add(127 << 23))
 }
 
 #[inline(always)]
@@ -119,6 +121,8 @@ pub(super) fn moments(row: &[f32], centred: bool, eps: f32) -> (f32, f32) {
 }
 
 struct NormRows<'a> {
+    /// What is normed; nothing where rows are changed in place.
+    x: Option<&'a [f32]>,
     scale: &'a [f32],
     /// Absent for RMSNorm.
     shift: Option<&'a [f32]>,
@@ -127,22 +131,33 @@ struct NormRows<'a> {
 
 impl RowKernel for NormRows<'_> {
     #[inline(always)]
-    fn row(&self, _: usize, row: &mut [f32]) {
-        let (mean, inverse) = moments(row, self.shift.is_some(), self.eps);
-        match self.shift {
-            Some(shift) => row.iter_mut().zip(self.scale).zip(shift).for_each(|((x, s), b)| *x = (*x - mean) * inverse * s + b),
-            None => row.iter_mut().zip(self.scale).for_each(|(x, s)| *x = *x * inverse * s),
+    fn row(&self, index: usize, row: &mut [f32]) {
+        let width = row.len();
+        let x = self.x.map(|x| &x[index * width..(index + 1) * width]);
+        let (mean, inverse) = moments(x.unwrap_or(row), self.shift.is_some(), self.eps);
+        match (x, self.shift) {
+            (None, Some(shift)) => row.iter_mut().zip(self.scale).zip(shift).for_each(|((x, s), b)| *x = (*x - mean) * inverse * s + b),
+            (None, None) => row.iter_mut().zip(self.scale).for_each(|(x, s)| *x = *x * inverse * s),
+            (Some(x), Some(shift)) => {
+                row.iter_mut().zip(x).zip(self.scale).zip(shift).for_each(|(((y, x), s), b)| *y = (x - mean) * inverse * s + b);
+            }
+            (Some(x), None) => row.iter_mut().zip(x).zip(self.scale).for_each(|((y, x), s)| *y = x * inverse * s),
         }
     }
 }
 
-/// LayerNorm, or RMSNorm where there is no shift.
-pub fn norm(x: Tensor<2>, scale: &Tensor<1>, shift: Option<&Tensor<1>>, eps: f64) -> Tensor<2> {
-    let (shape, device) = (x.dims(), x.device());
+/// LayerNorm, or RMSNorm where there is no shift. What somebody else holds is read where it lies.
+pub fn norm(x: Host, scale: &Tensor<1>, shift: Option<&Tensor<1>>, eps: f64, shape: [usize; 2], device: &Device) -> Tensor<2> {
     let (scale, shift) = (into_vec(scale.clone()), shift.map(|s| into_vec(s.clone())));
-    let mut values = into_vec(x);
-    for_rows(&mut values, shape[1], &NormRows { scale: &scale, shift: shift.as_deref(), eps: eps as f32 });
-    tensor(values, shape, &device)
+    let kernel = |x| NormRows { x, scale: &scale, shift: shift.as_deref(), eps: eps as f32 };
+    let mut x = x.contiguous();
+    if x.is_unique() {
+        for_rows(x.values_mut(), shape[1], &kernel(None));
+        return x.into_tensor();
+    }
+    let mut values = vec![0.0; shape[0] * shape[1]];
+    for_rows(&mut values, shape[1], &kernel(Some(x.values())));
+    tensor(values, shape, device)
 }
 
 struct NormPullbackRows<'a> {
@@ -179,16 +194,28 @@ pub fn norm_pullback(x: Host, d_out: Tensor<2>, scale: &Tensor<1>, centred: bool
 
 struct ActivationRows<'a> {
     kind: Activation,
-    /// Gate and up, for gated activations.
+    /// Gate and up, for gated activations; for others nothing where rows are changed in place.
     pre: &'a [f32],
+}
+
+impl ActivationRows<'_> {
+    #[inline(always)]
+    fn each(&self, index: usize, row: &mut [f32], f: impl Fn(f32) -> f32) {
+        if self.pre.is_empty() {
+            row.iter_mut().for_each(|x| *x = f(*x));
+        } else {
+            let from = index * row.len();
+            row.iter_mut().zip(&self.pre[from..]).for_each(|(y, &x)| *y = f(x));
+        }
+    }
 }
 
 impl RowKernel for ActivationRows<'_> {
     #[inline(always)]
     fn row(&self, index: usize, row: &mut [f32]) {
         match self.kind {
-            Activation::Relu => row.iter_mut().for_each(|x| *x = x.max(0.0)),
-            Activation::GeluTanh => row.iter_mut().for_each(|x| *x *= sigmoid(*x * (*x * *x * GELU_CUBIC + GELU_LINEAR))),
+            Activation::Relu => self.each(index, row, |x| x.max(0.0)),
+            Activation::GeluTanh => self.each(index, row, |x| x * sigmoid(x * (x * x * GELU_CUBIC + GELU_LINEAR))),
             Activation::SwiGlu => {
                 let half = row.len();
                 let (gate, up) = self.pre[2 * index * half..2 * (index + 1) * half].split_at(half);
@@ -203,6 +230,12 @@ impl RowKernel for ActivationRows<'_> {
 /// Hidden values from pre-activations; see [`Activation::apply`].
 pub fn activation(kind: Activation, mut pre: Host, [rows, width]: [usize; 2], device: &Device) -> Tensor<2> {
     match kind {
+        Activation::Relu | Activation::GeluTanh if !pre.is_unique() => {
+            let pre = pre.contiguous();
+            let mut hidden = vec![0.0; rows * width];
+            for_rows(&mut hidden, width, &ActivationRows { kind, pre: pre.values() });
+            tensor(hidden, [rows, width], device)
+        }
         Activation::Relu | Activation::GeluTanh => {
             for_rows(pre.values_mut(), width, &ActivationRows { kind, pre: &[] });
             pre.into_tensor()

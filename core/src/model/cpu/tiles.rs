@@ -349,7 +349,14 @@ fn span_dots<S: Simd, const N: usize, const M: usize>(
             }
         }
     }
-    totals.map(|totals| totals.map(|total| simd.reduce_sum_f32s(total)))
+    // Not by `map`: its closures are compiled apart, without the registers that `simd` stands for.
+    let mut sums = [[0.0; M]; N];
+    for i in 0..N {
+        for k in 0..M {
+            sums[i][k] = simd.reduce_sum_f32s(totals[i][k]);
+        }
+    }
+    sums
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::tensor::{
 };
 
 use super::tasks::{Encoded, Scoring, encode::NumericScoring};
-use crate::model::{Norm, Transformer, transformer::select_rows};
+use crate::model::{Norm, Transformer, product::product, transformer::select_rows};
 
 /// The output map restricted to what a task scores: final norm, then the unembedding's columns.
 #[derive(Debug, Clone)]
@@ -37,12 +37,12 @@ impl OutputHead {
 
     /// `[rows, d_model]` final reads to `[rows, scored outputs]`.
     pub fn logits(&self, reads: Tensor<2>) -> Tensor<2> {
-        self.norm.apply(reads).matmul(self.columns.clone())
+        product(self.norm.apply(reads), self.columns.clone())
     }
 
     /// The gradient at the reads.
     pub fn pullback(&self, reads: Tensor<2>, d_logits: Tensor<2>) -> Tensor<2> {
-        self.norm.pullback(reads, d_logits.matmul(self.columns.clone().transpose()))
+        self.norm.pullback(reads, product(d_logits, self.columns.clone().transpose()))
     }
 }
 

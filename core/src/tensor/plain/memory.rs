@@ -102,6 +102,11 @@ impl<T: Copy> Memory<T> {
         data
     }
 
+    /// Whether nobody else holds the numbers.
+    pub fn is_unique(&self) -> bool {
+        Arc::strong_count(&self.data) == 1
+    }
+
     /// The same numbers in rows of another shape.
     pub fn reshape(self, shape: [usize; AXES]) -> Self {
         assert_eq!(self.count(), shape.iter().product::<usize>(), "a new shape holds as many numbers");

@@ -59,6 +59,11 @@ impl Host {
         self.0.as_slice::<f32>().unwrap_or_default()
     }
 
+    /// Whether nobody else holds the memory.
+    pub fn is_unique(&self) -> bool {
+        self.0.is_unique()
+    }
+
     /// All numbers, row-major, to be changed; a copy only where somebody else holds them or they lie otherwise.
     pub fn values_mut(&mut self) -> &mut [f32] {
         let n = self.0.layout().num_elements();

@@ -51,6 +51,11 @@ impl Host {
         self.0.rows().unwrap_or_default()
     }
 
+    /// Whether nobody else holds the memory.
+    pub fn is_unique(&self) -> bool {
+        self.0.is_unique()
+    }
+
     /// All numbers, row-major, to be changed; a copy only where somebody else holds them or they lie otherwise.
     pub fn values_mut(&mut self) -> &mut [f32] {
         self.0.values_mut()
