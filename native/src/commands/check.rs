@@ -7,7 +7,10 @@ use clap::Subcommand;
 use vitrine_core::{
     formats::safetensors::SafeTensors,
     golden::Agreement,
-    study::edge_pruning::golden::{self, TracrFiles},
+    study::{
+        edge_pruning::golden::{self, TracrFiles},
+        logical_beam,
+    },
     train::hard_concrete,
 };
 
@@ -16,7 +19,7 @@ use crate::{Outcome, atomic, open};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// tracr (a program's folder), circuits (rows of a task), hard-concrete, smollm2-logits.
+    /// tracr (a program's folder), circuits (rows of a task), hard-concrete, smollm2-logits, sql-em (tables.json beside the file).
     #[command(
         after_help = "Example:\n  vitrine check golden tracr path/to/program\n  vitrine check golden smollm2-logits ref_logits.jsonl"
     )]
@@ -33,7 +36,6 @@ pub enum Command {
 
 pub fn run(command: Command, _: Context) -> Result<Outcome> {
     let Command::Golden { kind, path, device, model } = command;
-    let (device, _) = open::device(&device)?;
     let needed = || path.as_deref().context("this kind needs a path");
     let found = match kind.as_str() {
         "tracr" => {
@@ -43,12 +45,17 @@ pub fn run(command: Command, _: Context) -> Result<Outcome> {
             let pairs = pairs.exists().then(|| text(&pairs)).transpose()?;
             let (config, edges) = (text(&folder.join("config.json"))?, text(&folder.join("edges.json"))?);
             let weights = SafeTensors::open(&weights[..])?;
-            golden::tracr(TracrFiles { config: &config, weights: &weights, pairs: pairs.as_deref(), edges: &edges }, &device)?
+            let files = TracrFiles { config: &config, weights: &weights, pairs: pairs.as_deref(), edges: &edges };
+            golden::tracr(files, &open::device(&device)?.0)?
         }
         "hard-concrete" => vec![hard_concrete::golden()],
-        "circuits" => vec![golden::token_ids(&text(needed()?)?, &open::model(&model, &device)?.tokenizer)?],
-        "smollm2-logits" => vec![golden::logits(&text(needed()?)?, &open::model(&model, &device)?.model)?],
-        other => bail!("no golden kind {other}; there are: tracr, circuits, hard-concrete, smollm2-logits"),
+        "circuits" => vec![golden::token_ids(&text(needed()?)?, &open::model(&model, &open::device(&device)?.0)?.tokenizer)?],
+        "smollm2-logits" => vec![golden::logits(&text(needed()?)?, &open::model(&model, &open::device(&device)?.0)?.model)?],
+        "sql-em" => {
+            let file = needed()?;
+            logical_beam::golden::exact_match(&text(file)?, &text(&file.with_file_name("tables.json"))?)?
+        }
+        other => bail!("no golden kind {other}; there are: tracr, circuits, hard-concrete, smollm2-logits, sql-em"),
     };
     for agreement in &found {
         println!("{agreement}");
