@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::sql::{
     exact::{Components, Gold},
+    execute::{Execute, ExecuteError, execution_match},
     hardness::Hardness,
     names::Names,
     parse::ParseError,
@@ -27,6 +28,14 @@ pub enum GoldenError {
     NoDatabase { id: String, database: String },
     #[error("{id}: the gold query cannot be read: {source}")]
     Gold { id: String, source: ParseError },
+    #[error("not an example of kind {kind}: {line}")]
+    Line { kind: String, line: String },
+    #[error("there are no examples of kind {0} beside the golden file ({0}.jsonl)")]
+    NoExamples(String),
+    #[error("there is no example {0} beside the golden file")]
+    NoExample(String),
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
 }
 
 #[derive(Deserialize)]
@@ -89,4 +98,20 @@ pub fn exact_match(golden: &str, tables: &str) -> Result<Vec<Agreement>, GoldenE
         readable.yes_or_no(found.parses == pair.parses, || line("readability"));
     }
     Ok(vec![verdicts, clauses, levels, readable])
+}
+
+/// Test-suite execution match, with DISTINCT dropped and kept. Pairs whose gold query does not run have no verdict.
+///
+/// # Errors
+/// When the file is not what it should be, a database is missing or a gold query fails.
+pub fn execution(golden: &str, executor: &mut impl Execute) -> Result<Vec<Agreement>, GoldenError> {
+    let [mut dropped, mut kept] = ["execution match", "execution match, DISTINCT kept"].map(Agreement::of);
+    for pair in pairs(golden)? {
+        for (verdict, keep, found) in [(pair.exec_match, false, &mut dropped), (pair.exec_match_keep_distinct, true, &mut kept)] {
+            let Some(verdict) = verdict else { continue };
+            let same = execution_match(&pair.gold, &pair.pred, &pair.db_id, keep, executor)?;
+            found.yes_or_no(same == verdict, || format!("{} {:?} for {:?}", pair.id, pair.pred, pair.gold));
+        }
+    }
+    Ok(vec![dropped, kept])
 }

@@ -6,14 +6,24 @@
 //! | [`words`], [`tokens`] | the official evaluator's tokens |
 //! | [`names`], [`query`], [`parse`] | its names, its tree and how it reads one |
 //! | [`comparable`], [`exact`], [`hardness`] | exact-set match: what is forgotten before comparing, ten clauses, how hard a query is |
+//! | [`text`], [`template`], [`plan`] | one spelling; queries without names and values; their shape |
+//! | [`ambiguate`], [`coverage`] | the four AmbiQT generators; which readings a list of candidates covers |
+//! | [`execute`], [`rows`] | running queries, whoever runs them; when two results are the same |
 
+pub mod ambiguate;
 pub mod comparable;
+pub mod coverage;
 pub mod exact;
+pub mod execute;
 pub mod hardness;
 pub mod names;
 pub mod parse;
+pub mod plan;
 pub mod query;
+pub mod rows;
 pub mod schema;
 pub mod tables_json;
+pub mod template;
+pub mod text;
 pub mod tokens;
 pub mod words;

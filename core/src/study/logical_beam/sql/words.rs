@@ -87,7 +87,7 @@ fn commas(text: &mut Vec<char>) {
     while at < text.len() {
         let mark = matches!(text[at], ',' | ':');
         match text.get(at + 1) {
-            Some(next) if mark && !is_digit(*next) => {
+            Some(next) if mark && !next.is_ascii_digit() => {
                 out.extend([' ', text[at], ' ', *next]);
                 at += 2;
             }
@@ -104,10 +104,6 @@ fn commas(text: &mut Vec<char>) {
         out.insert(end - 1, ' ');
     }
     *text = out;
-}
-
-fn is_digit(c: char) -> bool {
-    c.is_ascii_digit() || (!c.is_ascii() && c.is_numeric())
 }
 
 fn contractions(text: &mut Vec<char>) {
