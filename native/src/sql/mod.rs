@@ -110,13 +110,8 @@ impl Database {
         }
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX);
         let connection = connection.map_err(|error| unreadable(error.to_string()))?;
-        let mut database = Self {
-            connection,
-            limit,
-            deadline: Arc::new(Mutex::new(Instant::now())),
-            timed_out: Arc::default(),
-            refused: Arc::default(),
-        };
+        let mut database =
+            Self { connection, limit, deadline: Arc::new(Mutex::new(Instant::now())), timed_out: Arc::default(), refused: Arc::default() };
         database.restrict().map_err(|error| unreadable(error.to_string()))?;
         Ok(database)
     }
@@ -147,13 +142,16 @@ impl Database {
             }
         }))?;
         let (deadline, timed_out) = (Arc::clone(&self.deadline), Arc::clone(&self.timed_out));
-        connection.progress_handler(STEPS, Some(move || {
-            let late = Instant::now() > *deadline.lock().unwrap_or_else(PoisonError::into_inner);
-            if late {
-                timed_out.store(true, Ordering::Relaxed);
-            }
-            late
-        }))
+        connection.progress_handler(
+            STEPS,
+            Some(move || {
+                let late = Instant::now() > *deadline.lock().unwrap_or_else(PoisonError::into_inner);
+                if late {
+                    timed_out.store(true, Ordering::Relaxed);
+                }
+                late
+            }),
+        )
     }
 
     /// The rows of one SELECT.
@@ -183,11 +181,12 @@ impl Database {
             let mut values = Vec::with_capacity(result.columns.len());
             for i in 0..result.columns.len() {
                 let value = value(row.get_ref(i).map_err(|error| self.error(&error))?);
-                bytes += std::mem::size_of::<Value>() + match &value {
-                    Value::Text(text) => text.len(),
-                    Value::Blob(bytes) => bytes.len(),
-                    _ => 0,
-                };
+                bytes += std::mem::size_of::<Value>()
+                    + match &value {
+                        Value::Text(text) => text.len(),
+                        Value::Blob(bytes) => bytes.len(),
+                        _ => 0,
+                    };
                 values.push(value);
             }
             if bytes > MOST_BYTES {

@@ -55,7 +55,12 @@ fn sql_endless_and_huge_queries_end_in_one_line() {
     let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
     assert_eq!(run(folder.path(), endless), Err(ExecuteError::TimedOut { seconds: 1 }));
     let nested = format!("SELECT {}1{}", "(".repeat(5_000), ")".repeat(5_000));
-    for sql in ["SELECT zeroblob(1000000000)".to_owned(), nested, format!("SELECT {}1", "1+".repeat(1_000)), format!("SELECT '{}'", "x".repeat(1 << 20))] {
+    for sql in [
+        "SELECT zeroblob(1000000000)".to_owned(),
+        nested,
+        format!("SELECT {}1", "1+".repeat(1_000)),
+        format!("SELECT '{}'", "x".repeat(1 << 20)),
+    ] {
         let error = run(folder.path(), &sql).unwrap_err().to_string();
         assert!(!error.contains('\n') && error.len() < 400, "{error}");
     }

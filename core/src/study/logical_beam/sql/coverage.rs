@@ -85,7 +85,9 @@ fn computed(sql: &str, original: &str, name: &str) -> String {
     let tokens = split_at_commas(original);
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     for token in &tokens {
-        let called = AGGREGATES.iter().find_map(|aggregate| token.strip_prefix(aggregate)?.strip_prefix('(')?.strip_suffix(')').map(|column| (aggregate, column)));
+        let called = AGGREGATES
+            .iter()
+            .find_map(|aggregate| token.strip_prefix(aggregate)?.strip_prefix('(')?.strip_suffix(')').map(|column| (aggregate, column)));
         match called {
             Some((&"count", "*")) => names.insert("number".into(), token.clone()),
             Some((aggregate, column)) => names.insert(format!("{aggregate}_{}", bare(column)), token.clone()),

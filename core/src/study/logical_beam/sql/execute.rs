@@ -40,7 +40,13 @@ pub enum ExecuteError {
 ///
 /// # Errors
 /// When gold fails: such an example cannot be judged.
-pub fn execution_match(gold: &str, prediction: &str, database: &str, keep_distinct: bool, executor: &mut impl Execute) -> Result<bool, ExecuteError> {
+pub fn execution_match(
+    gold: &str,
+    prediction: &str,
+    database: &str,
+    keep_distinct: bool,
+    executor: &mut impl Execute,
+) -> Result<bool, ExecuteError> {
     let (gold, prediction) = (prepared(gold, keep_distinct), prepared(prediction, keep_distinct));
     let ordered = is_ordered(&gold);
     for variant in executor.variants(database)? {

@@ -73,7 +73,11 @@ impl Plan {
             fewer(selects).map(|selects| (joins, selects)),
             Some((joins, selects + 1)),
         ];
-        near.into_iter().flatten().filter(|(joins, selects)| *joins <= 3 && *selects > 0).map(|(joins, selects)| Self { joins, selects }).collect()
+        near.into_iter()
+            .flatten()
+            .filter(|(joins, selects)| *joins <= 3 && *selects > 0)
+            .map(|(joins, selects)| Self { joins, selects })
+            .collect()
     }
 }
 

@@ -116,7 +116,10 @@ pub fn same_result(gold: &Rows, prediction: &Rows, ordered: bool) -> bool {
         return true;
     }
     let width = gold.rows.first().map(Vec::len);
-    if gold.rows.len() != prediction.rows.len() || prediction.rows.first().map(Vec::len) != width || !rows_agree_unsorted(gold, prediction, ordered) {
+    if gold.rows.len() != prediction.rows.len()
+        || prediction.rows.first().map(Vec::len) != width
+        || !rows_agree_unsorted(gold, prediction, ordered)
+    {
         return false;
     }
     let (a, b) = (cells(gold), cells(prediction));
@@ -317,13 +320,24 @@ mod tests {
 
     #[test]
     fn queries_are_prepared_as_the_tool_does() {
-        assert_eq!(prepared("SELECT count(DISTINCT x) FROM t WHERE y > = 'distinct' AND z ! = 1", false), "SELECT count( x) FROM t WHERE y >= 'distinct' AND z != 1");
+        assert_eq!(
+            prepared("SELECT count(DISTINCT x) FROM t WHERE y > = 'distinct' AND z ! = 1", false),
+            "SELECT count( x) FROM t WHERE y >= 'distinct' AND z != 1"
+        );
         assert_eq!(prepared("SELECT DISTINCT YEAR ( CURDATE() ) - year FROM t", true), "SELECT DISTINCT 2020- year FROM t");
     }
 
     #[test]
     fn floats_print_as_in_python() {
-        for (number, text) in [(1.0, "1.0"), (0.1, "0.1"), (1e16, "1e+16"), (1.5e-5, "1.5e-05"), (0.0001, "0.0001"), (123456789012345.6, "123456789012345.6"), (-2.5e300, "-2.5e+300")] {
+        for (number, text) in [
+            (1.0, "1.0"),
+            (0.1, "0.1"),
+            (1e16, "1e+16"),
+            (1.5e-5, "1.5e-05"),
+            (0.0001, "0.0001"),
+            (123456789012345.6, "123456789012345.6"),
+            (-2.5e300, "-2.5e+300"),
+        ] {
             assert_eq!(python_float(number), text);
         }
     }

@@ -145,7 +145,9 @@ pub fn templatise(sql: &str, schema: &SchemaWords) -> Template {
             Piece::Quoted(text) if text.starts_with('`') => name(text.trim_matches('`'), before, in_from, false, schema),
             Piece::Quoted(_) => Some(Slot::String),
             Piece::Word(word) => name(word, before, in_from, called, schema),
-            Piece::Other("*") if !touches && (matches!(before, "(" | "," | "select" | "distinct") || before.is_empty()) => Some(Slot::Column),
+            Piece::Other("*") if !touches && (matches!(before, "(" | "," | "select" | "distinct") || before.is_empty()) => {
+                Some(Slot::Column)
+            }
             Piece::Other(_) => None,
         };
         match slot {
@@ -197,8 +199,40 @@ fn name(word: &str, before: &str, in_from: bool, called: bool, schema: &SchemaWo
 fn is_keyword(word: &str) -> bool {
     matches!(
         word,
-        "select" | "from" | "where" | "group" | "order" | "by" | "having" | "limit" | "join" | "on" | "as" | "and" | "or" | "not" | "in" | "is" | "null" | "like"
-            | "between" | "exists" | "union" | "intersect" | "except" | "distinct" | "asc" | "desc" | "case" | "when" | "then" | "else" | "end" | "left" | "inner" | "outer"
+        "select"
+            | "from"
+            | "where"
+            | "group"
+            | "order"
+            | "by"
+            | "having"
+            | "limit"
+            | "join"
+            | "on"
+            | "as"
+            | "and"
+            | "or"
+            | "not"
+            | "in"
+            | "is"
+            | "null"
+            | "like"
+            | "between"
+            | "exists"
+            | "union"
+            | "intersect"
+            | "except"
+            | "distinct"
+            | "asc"
+            | "desc"
+            | "case"
+            | "when"
+            | "then"
+            | "else"
+            | "end"
+            | "left"
+            | "inner"
+            | "outer"
     )
 }
 

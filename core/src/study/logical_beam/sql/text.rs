@@ -91,7 +91,10 @@ mod tests {
 
     #[test]
     fn one_spelling() {
-        assert_eq!(normalise("SELECT  Count ( * ) , `A B`  FROM t WHERE x = 'It , Is' ;"), "select count(*), `A B` from t where x = 'It, Is'");
+        assert_eq!(
+            normalise("SELECT  Count ( * ) , `A B`  FROM t WHERE x = 'It , Is' ;"),
+            "select count(*), `A B` from t where x = 'It, Is'"
+        );
         assert_eq!(normalise("a ;;"), "a ;");
         assert_eq!(normalise("WHERE ``X`` = 1"), "where `X` = 1");
     }
@@ -101,7 +104,10 @@ mod tests {
         let tokens = split("select count(t1.x), y from a as t1 join b as t2");
         assert_eq!(join(&tokens), "select count(t1.x), y from a as t1 join b as t2");
         assert_eq!(aliases(&tokens), BTreeMap::from([("t1", "a"), ("t2", "b")]));
-        assert_eq!((qualified("t1.x"), qualified("t12.x"), qualified("ab"), qualified("é1.x")), (Some(("t1", "x")), None, None, Some(("é1", "x"))));
+        assert_eq!(
+            (qualified("t1.x"), qualified("t12.x"), qualified("ab"), qualified("é1.x")),
+            (Some(("t1", "x")), None, None, Some(("é1", "x")))
+        );
         assert_eq!((bare("t1.x"), bare("x"), first_table(&tokens)), ("x", "x", Some("a")));
         assert_eq!(select_list(&tokens).join(" "), "count ( t1.x ) , y");
     }

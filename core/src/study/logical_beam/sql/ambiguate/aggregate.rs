@@ -11,7 +11,11 @@ pub fn generate(sql: &str) -> Option<([String; 2], Change)> {
     let at = |word: &str| tokens.iter().rposition(|token| token == word);
     let count = |word: &str| tokens.iter().filter(|token| *token == word).count();
     let from = tokens.iter().position(|token| token == "from")?;
-    if count("select") != 1 || tokens.first().is_none_or(|token| token != "select") || count("distinct") > 0 || (at("where").is_some() && at("having").is_some()) {
+    if count("select") != 1
+        || tokens.first().is_none_or(|token| token != "select")
+        || count("distinct") > 0
+        || (at("where").is_some() && at("having").is_some())
+    {
         return None;
     }
     let items = tokens[1..from].split(|token| token == ",").map(item).collect::<Option<Vec<Item>>>()?;
