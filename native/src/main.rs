@@ -12,6 +12,7 @@ mod registry;
 mod resources;
 mod run_folder;
 mod signal;
+mod sql;
 mod tensorboard;
 
 use std::process::ExitCode;

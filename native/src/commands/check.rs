@@ -1,22 +1,28 @@
 //! `check golden KIND PATH`: `N of N agree, largest difference D`, or the first failing cases.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use vitrine_core::{
     formats::safetensors::SafeTensors,
     golden::Agreement,
-    study::edge_pruning::golden::{self, TracrFiles},
+    study::{
+        edge_pruning::golden::{self, TracrFiles},
+        logical_beam::{self, sql::ambiguate::Kind},
+    },
     train::hard_concrete,
 };
 
 use super::Context;
-use crate::{Outcome, atomic, open};
+use crate::{Outcome, atomic, open, sql::Folder};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// tracr (a program's folder), circuits (rows of a task), hard-concrete, smollm2-logits.
+    /// tracr (a program's folder), circuits (rows of a task), hard-concrete, smollm2-logits; sql-em, sql-ex, sql-coverage (tables.json and db/ beside the file).
     #[command(
         after_help = "Example:\n  vitrine check golden tracr path/to/program\n  vitrine check golden smollm2-logits ref_logits.jsonl"
     )]
@@ -28,12 +34,14 @@ pub enum Command {
         /// Model for circuits and smollm2-logits.
         #[arg(long, default_value = "smollm2")]
         model: String,
+        /// Folder of databases for sql-ex and sql-coverage; `db` beside the file by default.
+        #[arg(long)]
+        db: Option<PathBuf>,
     },
 }
 
 pub fn run(command: Command, _: Context) -> Result<Outcome> {
-    let Command::Golden { kind, path, device, model } = command;
-    let (device, _) = open::device(&device)?;
+    let Command::Golden { kind, path, device, model, db } = command;
     let needed = || path.as_deref().context("this kind needs a path");
     let found = match kind.as_str() {
         "tracr" => {
@@ -43,17 +51,42 @@ pub fn run(command: Command, _: Context) -> Result<Outcome> {
             let pairs = pairs.exists().then(|| text(&pairs)).transpose()?;
             let (config, edges) = (text(&folder.join("config.json"))?, text(&folder.join("edges.json"))?);
             let weights = SafeTensors::open(&weights[..])?;
-            golden::tracr(TracrFiles { config: &config, weights: &weights, pairs: pairs.as_deref(), edges: &edges }, &device)?
+            let files = TracrFiles { config: &config, weights: &weights, pairs: pairs.as_deref(), edges: &edges };
+            golden::tracr(files, &open::device(&device)?.0)?
         }
         "hard-concrete" => vec![hard_concrete::golden()],
-        "circuits" => vec![golden::token_ids(&text(needed()?)?, &open::model(&model, &device)?.tokenizer)?],
-        "smollm2-logits" => vec![golden::logits(&text(needed()?)?, &open::model(&model, &device)?.model)?],
-        other => bail!("no golden kind {other}; there are: tracr, circuits, hard-concrete, smollm2-logits"),
+        "circuits" => vec![golden::token_ids(&text(needed()?)?, &open::model(&model, &open::device(&device)?.0)?.tokenizer)?],
+        "smollm2-logits" => vec![golden::logits(&text(needed()?)?, &open::model(&model, &open::device(&device)?.0)?.model)?],
+        "sql-ex" => {
+            let file = needed()?;
+            logical_beam::golden::execution(&text(file)?, &mut databases(db.as_deref(), file))?
+        }
+        "sql-coverage" => {
+            let file = needed()?;
+            let mut databases = databases(db.as_deref(), file);
+            let beside = |kind: Kind| text(&file.with_file_name(format!("{kind:?}.jsonl"))).ok();
+            logical_beam::golden_coverage::coverage(
+                &text(file)?,
+                &text(&file.with_file_name("tables.json"))?,
+                beside,
+                Some(&mut databases),
+            )?
+        }
+        "sql-em" => {
+            let file = needed()?;
+            logical_beam::golden::exact_match(&text(file)?, &text(&file.with_file_name("tables.json"))?)?
+        }
+        other => bail!("no golden kind {other}; there are: tracr, circuits, hard-concrete, smollm2-logits, sql-em, sql-ex, sql-coverage"),
     };
     for agreement in &found {
         println!("{agreement}");
     }
     Ok(if found.iter().all(Agreement::passed) { Outcome::Fine } else { Outcome::CheckFailed })
+}
+
+/// The databases named, or those beside the file; a query may take a minute, as in the official tool.
+fn databases(named: Option<&Path>, file: &Path) -> Folder {
+    Folder::new(&named.map_or_else(|| file.with_file_name("db"), Path::to_owned), Duration::from_secs(60))
 }
 
 fn text(path: &Path) -> Result<String> {

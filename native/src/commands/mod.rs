@@ -10,6 +10,7 @@ mod recompute;
 mod report;
 mod run;
 mod serve;
+mod sql;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -54,6 +55,9 @@ enum Command {
     /// Compare this program with golden files.
     #[command(subcommand)]
     Check(check::Command),
+    /// Text-to-SQL: compare queries, take them apart, find second readings.
+    #[command(subcommand)]
+    Sql(sql::Command),
     /// Measure speed; ratios within one run.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -74,6 +78,7 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
         Command::Model(command) => model::run(command, context),
         Command::Report(command) => report::run(command, context),
         Command::Check(command) => check::run(command, context),
+        Command::Sql(command) => sql::run(command, context).map(|()| Outcome::Fine),
         Command::Bench(command) => bench::run(command, context),
         Command::Serve(args) => serve::run(&args, context),
         Command::Device(command) => device::run(command, context),

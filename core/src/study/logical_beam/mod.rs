@@ -1,0 +1,12 @@
+//! LogicalBeam: when a question has two valid SQL readings, a short list of answers should hold both.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`sql`] | everything about SQL text that needs no model: schemas, exact-set match, templates and plans, the AmbiQT generators, coverage |
+//! | [`golden`], [`golden_coverage`] | comparison with what the official evaluators computed |
+//!
+//! **Source.** Bhaskar, Tomar, Sathe, Sarawagi, "Benchmarking and Improving Text-to-SQL Generation under Ambiguity", EMNLP 2023.
+
+pub mod golden;
+pub mod golden_coverage;
+pub mod sql;

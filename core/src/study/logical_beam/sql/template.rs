@@ -1,0 +1,268 @@
+//! Templates: a query with its names and values taken out, and put back without loss.
+//!
+//! Table names become `table`, columns and `*` `column`, quoted text `string`, whole numbers `number`; keywords, operators and aliases stay. What was taken out is kept in
+//! order, so the query comes back byte for byte. To make that hold for any text, words that happen to be `table`, `column`, `string` or `number` count as slots too, and
+//! quoted text that touches another word stays where it is.
+//!
+//! **Source.** Bhaskar et al., EMNLP 2023, section 4.1.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{schema::Schema, text::normalise};
+
+/// What a slot of a template takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Slot {
+    Table,
+    Column,
+    String,
+    Number,
+}
+
+impl Slot {
+    /// The word that stands for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Column => "column",
+            Self::String => "string",
+            Self::Number => "number",
+        }
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        [Self::Table, Self::Column, Self::String, Self::Number].into_iter().find(|slot| slot.word() == word)
+    }
+}
+
+/// The names of a schema in lower case: what a template takes out.
+#[derive(Debug, Clone, Default)]
+pub struct SchemaWords {
+    tables: BTreeSet<String>,
+    columns: BTreeSet<String>,
+}
+
+impl SchemaWords {
+    pub fn new(schema: &Schema) -> Self {
+        let columns = schema.columns.iter().map(|column| column.name.to_lowercase());
+        Self { tables: schema.tables.iter().map(|table| table.to_lowercase()).collect(), columns: columns.collect() }
+    }
+
+    pub fn is_table(&self, word: &str) -> bool {
+        self.tables.contains(word)
+    }
+
+    pub fn is_column(&self, word: &str) -> bool {
+        self.columns.contains(word)
+    }
+}
+
+/// A query without its names and values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Template {
+    pub text: String,
+    /// What stood in each slot, in order.
+    pub values: Vec<(Slot, String)>,
+}
+
+/// Why values do not fit a template.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the template has {slots} slots, {values} values were given")]
+pub struct FillError {
+    pub slots: usize,
+    pub values: usize,
+}
+
+/// A piece of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Piece<'a> {
+    /// Letters, digits, `_`, `.`; a column's `*` with its alias.
+    Word(&'a str),
+    /// With both its quotes.
+    Quoted(&'a str),
+    /// One other character, or a quote that is never closed with all that follows.
+    Other(&'a str),
+}
+
+impl<'a> Piece<'a> {
+    fn text(self) -> &'a str {
+        match self {
+            Self::Word(text) | Self::Quoted(text) | Self::Other(text) => text,
+        }
+    }
+
+    /// Whether it is at least partly a word: two of these side by side cannot be told apart once one is replaced.
+    fn sticks(self) -> bool {
+        match self {
+            Self::Word(_) | Self::Quoted(_) => true,
+            Self::Other(text) => text == "*" || text.starts_with(['\'', '"', '`']),
+        }
+    }
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '.')
+}
+
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let (mut pieces, mut rest) = (Vec::new(), text);
+    while let Some(c) = rest.chars().next() {
+        let piece = if is_word(c) {
+            let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+            let star = rest[..end].ends_with('.') && rest[end..].starts_with('*');
+            Piece::Word(&rest[..end + usize::from(star)])
+        } else if matches!(c, '\'' | '"' | '`') {
+            match rest[1..].find(c) {
+                Some(end) => Piece::Quoted(&rest[..end + 2]),
+                None => Piece::Other(rest),
+            }
+        } else {
+            Piece::Other(&rest[..c.len_utf8()])
+        };
+        rest = &rest[piece.text().len()..];
+        pieces.push(piece);
+    }
+    pieces
+}
+
+/// Takes the names of `schema` and all values out of a query, which is brought to the one spelling first.
+pub fn templatise(sql: &str, schema: &SchemaWords) -> Template {
+    let sql = normalise(sql);
+    let pieces = pieces(&sql);
+    let mut template = Template { text: String::with_capacity(sql.len()), values: Vec::new() };
+    let mut before = "";
+    // Whether the last clause word was FROM or JOIN: there a comma is followed by a table.
+    let mut in_from = false;
+    for (i, piece) in pieces.iter().enumerate() {
+        let touches = [i.checked_sub(1), Some(i + 1)].into_iter().flatten().filter_map(|i| pieces.get(i)).any(|piece| piece.sticks());
+        let called = pieces[i + 1..].iter().find(|piece| piece.text() != " ").is_some_and(|piece| piece.text() == "(");
+        let slot = match *piece {
+            Piece::Quoted(_) if touches => None,
+            Piece::Quoted(text) if text.starts_with('`') => name(text.trim_matches('`'), before, in_from, false, schema),
+            Piece::Quoted(_) => Some(Slot::String),
+            Piece::Word(word) => name(word, before, in_from, called, schema),
+            Piece::Other("*") if !touches && (matches!(before, "(" | "," | "select" | "distinct") || before.is_empty()) => {
+                Some(Slot::Column)
+            }
+            Piece::Other(_) => None,
+        };
+        match slot {
+            Some(slot) => {
+                template.text.push_str(slot.word());
+                template.values.push((slot, piece.text().to_owned()));
+            }
+            None => template.text.push_str(piece.text()),
+        }
+        if piece.text() != " " {
+            before = piece.text();
+            in_from = match before {
+                "from" | "join" => true,
+                "select" | "where" | "on" | "group" | "order" | "having" | "limit" | "(" => false,
+                _ => in_from,
+            };
+        }
+    }
+    template
+}
+
+/// The slot of a word.
+fn name(word: &str, before: &str, in_from: bool, called: bool, schema: &SchemaWords) -> Option<Slot> {
+    // Such a word cannot be told from a slot when the query is put together again, so it is one.
+    if let Some(slot) = Slot::from_word(word) {
+        let table = slot == Slot::Table || !schema.is_column(word);
+        return Some(if table { slot } else { Slot::Column }).filter(|found| *found == slot).or(Some(slot));
+    }
+    if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Slot::Number);
+    }
+    let place_of_table = matches!(before, "from" | "join") || (in_from && before == ",");
+    if place_of_table && schema.is_table(word) {
+        return Some(Slot::Table);
+    }
+    if let Some((_, column)) = word.split_once('.') {
+        return (column == "*" || schema.is_column(column)).then_some(Slot::Column);
+    }
+    if before == "as" || is_keyword(word) || (called && super::text::AGGREGATES.contains(&word)) {
+        return None;
+    }
+    if schema.is_column(word) {
+        return Some(Slot::Column);
+    }
+    schema.is_table(word).then_some(Slot::Table)
+}
+
+/// Words that are never names where they stand bare.
+fn is_keyword(word: &str) -> bool {
+    matches!(
+        word,
+        "select"
+            | "from"
+            | "where"
+            | "group"
+            | "order"
+            | "by"
+            | "having"
+            | "limit"
+            | "join"
+            | "on"
+            | "as"
+            | "and"
+            | "or"
+            | "not"
+            | "in"
+            | "is"
+            | "null"
+            | "like"
+            | "between"
+            | "exists"
+            | "union"
+            | "intersect"
+            | "except"
+            | "distinct"
+            | "asc"
+            | "desc"
+            | "case"
+            | "when"
+            | "then"
+            | "else"
+            | "end"
+            | "left"
+            | "inner"
+            | "outer"
+    )
+}
+
+/// Puts values into the slots of a template, in order.
+///
+/// # Errors
+/// When there are more or fewer values than slots.
+pub fn fill<S: AsRef<str>>(template: &str, values: &[S]) -> Result<String, FillError> {
+    let mut text = String::with_capacity(template.len());
+    let mut slots = 0;
+    for piece in pieces(template) {
+        let slot = matches!(piece, Piece::Word(word) if Slot::from_word(word).is_some());
+        let value = if slot { values.get(slots).map(AsRef::as_ref) } else { None };
+        text.push_str(value.unwrap_or(piece.text()));
+        slots += usize::from(slot);
+    }
+    if slots == values.len() { Ok(text) } else { Err(FillError { slots, values: values.len() }) }
+}
+
+impl Template {
+    /// The query again.
+    ///
+    /// # Errors
+    /// When `values` was changed and no longer fits.
+    pub fn filled(&self) -> Result<String, FillError> {
+        fill(&self.text, &self.values.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>())
+    }
+}
+
+/// The slots of a template, in order.
+pub fn slots(template: &str) -> Vec<Slot> {
+    pieces(template).into_iter().filter_map(|piece| if let Piece::Word(word) = piece { Slot::from_word(word) } else { None }).collect()
+}
