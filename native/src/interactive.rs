@@ -116,6 +116,25 @@ fn fit(exhibit: &mut Exhibit, packed: &BTreeMap<String, Carried>, most: usize) {
     }
 }
 
+/// Whether the report's program is that of the bundle: the hashes inside a report tell that it was not changed, not whose it is.
+///
+/// # Errors
+/// A bundle that is not there.
+pub fn compare(interactive: &Interactive, bundle: Option<&Path>) -> Result<Vec<String>> {
+    let bundle = folder(bundle)?;
+    let own = |name: &str| Ok::<_, anyhow::Error>(sha256_hex(&read_bounded(&bundle.join(name), MOST_BYTES)?));
+    let wasm = interactive.files.iter().find(|file| file.name == WASM).map(|file| file.sha256.clone());
+    let parts =
+        [(SCRIPT, Some(sha256_hex(interactive.script.as_bytes()))), (STYLE, Some(sha256_hex(interactive.style.as_bytes()))), (WASM, wasm)];
+    let mut problems = vec![];
+    for (name, found) in parts {
+        if found != Some(own(name)?) {
+            problems.push(format!("its program is not that of {}: {name} differs", bundle.display()));
+        }
+    }
+    Ok(problems)
+}
+
 /// Names of the artifacts that a run left.
 fn artifacts(run: &Path) -> Result<Vec<String>> {
     let folder = run.join("artifacts");

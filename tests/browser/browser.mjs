@@ -29,6 +29,8 @@ export function fileUrl(path) {
 // Opens a file in a page of its own and records requests, console errors, exceptions, dialogs and policy violations.
 export async function open(browser, path, { context: options = {}, before, hash = '' } = {}) {
   const context = await browser.newContext({ viewport: { width: 1400, height: 1000 }, acceptDownloads: true, ...options });
+  // Machines that build and test at once are slow, not wrong.
+  context.setDefaultNavigationTimeout(120_000);
   const page = await context.newPage();
   const seen = { requests: [], errors: [], dialogs: [] };
   page.on('request', (request) => {

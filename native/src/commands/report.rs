@@ -31,7 +31,13 @@ pub enum Command {
     },
     /// Check a report's hashes and draw it again.
     #[command(after_help = "Example:\n  vitrine report verify report.html")]
-    Verify { reports: Vec<PathBuf> },
+    Verify {
+        reports: Vec<PathBuf>,
+        /// Compare the program inside, too, with the one that scripts/web-bundle made.
+        #[arg(long, value_name = "FOLDER", num_args = 0..=1, require_equals = true)]
+        #[expect(clippy::option_option, reason = "how clap says: not given, given, given with a value")]
+        interactive: Option<Option<PathBuf>>,
+    },
     /// Make a report's numbers again from the models inside it.
     #[command(after_help = "Example:\n  vitrine report recompute report.html")]
     Recompute {
@@ -67,7 +73,7 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
             println!("{}", out.display());
             Ok(Outcome::Fine)
         }
-        Command::Verify { reports } => {
+        Command::Verify { reports, interactive: bundle } => {
             if reports.is_empty() {
                 bail!("name at least one report");
             }
@@ -77,6 +83,9 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
                 let mut found = report::verify(&html).with_context(|| format!("in {}", path.display()))?;
                 if let Some(program) = report::extract(&html).ok().and_then(|extracted| extracted.interactive) {
                     found.problems.extend(interactive::problems(&program));
+                    if let Some(bundle) = &bundle {
+                        found.problems.extend(interactive::compare(&program, bundle.as_deref())?);
+                    }
                 }
                 if !found.ok() {
                     outcome = Outcome::CheckFailed;

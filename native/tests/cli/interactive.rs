@@ -70,6 +70,12 @@ fn study_a_report_carries_its_small_model_and_every_change_is_found() {
     let flipped = third.replacen(&third[80..81], if &third[80..81] == "A" { "B" } else { "A" }, 1);
     let (_, said) = changed("flipped", html.replace(third, &flipped));
     assert!(said.contains("data-file-3: the data have SHA-256"), "{said}");
+    // The program itself: of this bundle, and not of another one.
+    assert!(fine(&["report", "verify", &report, &flag]).contains("The report stands"));
+    place.write("bundle/report.js", "'use strict'; \n");
+    let out = vitrine(&["report", "verify", &report, &flag]);
+    assert!(out.status.code() == Some(1) && text(&out.stdout).contains("report.js differs"), "{}", text(&out.stdout));
+    place.write("bundle/report.js", "'use strict';\n");
     changed("script", html.replace("'use strict';\n</script>", "'use strict'; \n</script>"));
 
     // Other numbers in the table than the models give: the file is in order, the check is not.

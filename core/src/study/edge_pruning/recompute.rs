@@ -24,6 +24,10 @@ use crate::{
 /// Largest difference that counts as agreement, in the unit of the number.
 pub const TOLERANCE: f64 = 1e-4;
 
+/// Most examples that a report may ask for, and most of them at once: its reader's machine pays.
+const MOST_EXAMPLES: u64 = 20_000;
+const MOST_AT_ONCE: usize = 1_024;
+
 /// One number: stored, and made again.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Number {
@@ -61,6 +65,12 @@ pub fn recompute(
 ) -> Result<Recomputed, InspectError> {
     let refused = |text: &str| InspectError::Refused(text.to_owned());
     let check = exhibit.check.as_ref().ok_or_else(|| refused("this model's numbers cannot be made again from the report"))?;
+    if check.examples > MOST_EXAMPLES || check.batch_size > MOST_AT_ONCE {
+        return Err(refused(&format!(
+            "{} examples, {} at once, are more than the {MOST_EXAMPLES} and {MOST_AT_ONCE} that are run",
+            check.examples, check.batch_size
+        )));
+    }
     let listed: Vec<&Shown> = exhibit.circuits.iter().filter(|circuit| circuit.file.is_some()).collect();
     if listed.len() != circuits.len() {
         return Err(InspectError::Refused(format!("{} circuits are listed, {} given", listed.len(), circuits.len())));
@@ -264,6 +274,9 @@ mod tests {
         let other = vec![circuits[0].clone(), Circuit::from_edges(&subject.graph, 0..20).unwrap()];
         assert!(!recompute(&subject, &exhibit, &other, &table, None).unwrap().passed);
         assert!(matches!(recompute(&subject, &exhibit, &circuits[1..], &table, None), Err(InspectError::Refused(_))));
+        let mut greedy = exhibit.clone();
+        greedy.check.as_mut().unwrap().examples = u64::MAX;
+        assert!(matches!(recompute(&subject, &greedy, &circuits, &table, None), Err(InspectError::Refused(_))));
         table.rows.truncate(2);
         assert!(matches!(recompute(&subject, &exhibit, &circuits, &table, None), Err(InspectError::Refused(_))));
     }
