@@ -1,7 +1,7 @@
 // The core as WebAssembly: compiled once, used by the page and by its workers.
 //
-// bundles.json says which bundles the site ships. `cpu` is always there and always loaded first; `gpu` is null where there is none. What runs where is decided in
-// worker/device.js.
+// bundles.json says which bundles the site ships (scripts/web-bundle writes it). `cpu` is always there and always loaded first; `gpu` is null where there is none. What runs
+// where is decided in worker/device.js.
 
 const ROOT = new URL('../', import.meta.url);
 
