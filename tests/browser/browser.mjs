@@ -8,10 +8,12 @@ import { chromium } from 'playwright-core';
 
 export const executable = process.env.VITRINE_CHROMIUM ?? '/usr/bin/chromium';
 
-export function launch() {
+/** @param {string[]} [flags] more than every test has; `--enable-unsafe-webgpu` gives a GPU that is a program */
+export function launch(flags = []) {
   return chromium.launch({
     executablePath: executable,
     args: [
+      ...flags,
       '--no-sandbox',
       '--disable-quic',
       '--no-first-run',

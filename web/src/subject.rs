@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "gpu")]
+use vitrine_core::study::edge_pruning::inspect::reading::{places_async, reading_async};
 use vitrine_core::{
     formats::{
         gguf::Gguf,
@@ -149,6 +151,26 @@ impl Subject {
     /// No pair yet, no such position.
     pub fn reading(&self, position: usize, most: usize) -> Result<String, JsError> {
         json(&reading(self.contrast.as_ref().ok_or_else(no_pair)?, position, most)?)
+    }
+
+    /// As [`Subject::reading`], where the device has to be awaited.
+    ///
+    /// # Errors
+    /// As [`Subject::reading`].
+    #[cfg(feature = "gpu")]
+    #[wasm_bindgen(js_name = readingAsync)]
+    pub async fn reading_async(&self, position: usize, most: usize) -> Result<String, JsError> {
+        json(&reading_async(self.contrast.as_ref().ok_or_else(no_pair)?, position, most).await?)
+    }
+
+    /// As [`Subject::places`], where the device has to be awaited.
+    ///
+    /// # Errors
+    /// As [`Subject::places`].
+    #[cfg(feature = "gpu")]
+    #[wasm_bindgen(js_name = placesAsync)]
+    pub async fn places_async(&self) -> Result<String, JsError> {
+        json(&places_async(self.contrast.as_ref().ok_or_else(no_pair)?).await?)
     }
 
     /// All positions of the pair, as JSON.

@@ -1,6 +1,6 @@
 // Where a page's files come from: the site it belongs to. Reports have a module of the same names (report/host.js), which scripts/pack-page puts in the place of this one.
 //
-// bundles.json says which bundles the site ships. `cpu` is always there and always loaded first; `gpu` is null where there is none. What runs where is decided in
+// bundles.json says which bundles the site ships (scripts/web-bundle writes it). `cpu` is always there and always loaded first; `gpu` is null where there is none. What runs where is decided in
 // worker/device.js.
 
 const ROOT = new URL('../', import.meta.url);
@@ -22,11 +22,16 @@ export function glue(name) {
   return import(new URL(`${name}.js`, ROOT).href);
 }
 
+/** Where the WebAssembly of a bundle lies. @param {string} name */
+export function code(name) {
+  return new URL(`${name}_bg.wasm`, ROOT);
+}
+
 let compiling = null;
 
 /** The compiled `cpu` bundle, to be handed to workers. @returns {Promise<WebAssembly.Module>} */
 export function compile() {
-  compiling ??= bundles().then(({ cpu }) => WebAssembly.compileStreaming(fetch(new URL(`${cpu}_bg.wasm`, ROOT))));
+  compiling ??= bundles().then(({ cpu }) => WebAssembly.compileStreaming(fetch(code(cpu))));
   return compiling;
 }
 

@@ -206,7 +206,7 @@ export class Live {
     });
     const unit = reading.numeric ? 'squared difference' : 'nats (KL)';
     const caption = `Circuit: ${brief(reading.pruned_distance)} ${unit} from the full model; corrupted run: ${brief(reading.corrupted_distance)}. ${reading.same_top ? 'The circuit says what the full model says.' : 'The circuit says something else.'}`;
-    const timing = make('p', { class: 'note', id: 'timing', 'data-ms': this.milliseconds.toFixed(1), text: `Answered in ${Math.max(1, Math.round(this.milliseconds))} ms (${Math.max(1, Math.round(milliseconds))} ms of computing, CPU).${reading.numeric ? '' : ' Beside each probability stands the logit.'}` });
+    const timing = make('p', { class: 'note', id: 'timing', 'data-ms': this.milliseconds.toFixed(1), text: `Answered in ${Math.max(1, Math.round(this.milliseconds))} ms (${Math.max(1, Math.round(milliseconds))} ms of computing, ${this.about?.gpu ? 'GPU' : 'CPU'}).${reading.numeric ? '' : ' Beside each probability stands the logit.'}` });
     byId('said').textContent = caption;
     byId('outputs').replaceChildren(make('table', { class: 'outputs' }, make('caption', { text: caption }), make('thead', {}, head), make('tbody', {}, ...rows)), timing);
   }

@@ -81,6 +81,10 @@ export async function glue() {
   return vitrine;
 }
 
+export function code(name) {
+  throw new Error(`${name} is not inside this report`);
+}
+
 let compiling = null;
 
 export function compile() {

@@ -35,7 +35,9 @@ export class Client {
       this.fail(new Error(event.message || 'the worker could not be started'));
     };
     const [{ cpu }, compiled] = await Promise.all([bundles(), compile()]);
-    own.postMessage({ id: 0, compiled, bundle: cpu });
+    // What the address says of the device; see device.js.
+    const device = new URLSearchParams(location.hash.slice(1)).get('device');
+    own.postMessage({ id: 0, compiled, bundle: cpu, device });
   }
 
   /**

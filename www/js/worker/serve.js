@@ -11,10 +11,11 @@ export async function stopAsked() {
 }
 
 /**
- * @param {Record<string, (argument: any, progress: (value: any) => void, core: any) => any>} operations
+ * @param {Record<string, (argument: any, progress: (value: any) => void, core: any, device: string|null) => any>} operations
  */
 export function serve(operations) {
   let core = null;
+  let device = null;
   let queue = Promise.resolve();
   self.onmessage = ({ data }) => {
     if (data.stop) {
@@ -22,6 +23,7 @@ export function serve(operations) {
       return;
     }
     if (data.compiled) {
+      device = data.device;
       core = started(data.bundle, data.compiled);
       core.catch(() => {});
       return;
@@ -30,7 +32,7 @@ export function serve(operations) {
       stopping = false;
       const { id, op, argument } = data;
       try {
-        const value = await operations[op](argument, (progress) => self.postMessage({ id, progress }), await core);
+        const value = await operations[op](argument, (progress) => self.postMessage({ id, progress }), await core, device);
         self.postMessage({ id, value });
       } catch (error) {
         // A trap leaves the module unusable; the page is told to start a new worker.

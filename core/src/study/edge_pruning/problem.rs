@@ -55,6 +55,15 @@ pub fn read<const D: usize>(x: Tensor<D>) -> Result<Vec<f32>, PruneError> {
     data.try_into_vec::<f32>().map_err(|e| PruneError::Device(format!("{e:?}")))
 }
 
+/// As [`read`], where the device has to be awaited: a GPU in a page.
+///
+/// # Errors
+/// As [`read`].
+pub async fn read_async<const D: usize>(x: Tensor<D>) -> Result<Vec<f32>, PruneError> {
+    let data = x.into_data_async().await.map_err(|e| PruneError::Device(e.to_string()))?;
+    data.try_into_vec::<f32>().map_err(|e| PruneError::Device(format!("{e:?}")))
+}
+
 /// A model, its graph, a task's examples and the ablation.
 #[derive(Debug)]
 pub struct Problem<'a> {

@@ -11,7 +11,7 @@ use crate::{
         stream::{Ablation, Plain, Reference, Workspace},
         transformer::select_rows,
     },
-    study::edge_pruning::problem::{Prepared, Problem, read},
+    study::edge_pruning::problem::{Prepared, Problem, read, read_async},
 };
 
 /// Logits of the three runs at one position, `[outputs]` each.
@@ -80,14 +80,22 @@ impl<'a> Contrast<'a> {
     /// # Errors
     /// [`InspectError::NoPosition`], device errors.
     pub fn logits(&self, position: usize) -> Result<Logits, InspectError> {
+        self.check(position)?;
+        Ok(Logits::of(self.rows(&[position])?))
+    }
+
+    /// As [`Contrast::logits`], where the device has to be awaited.
+    ///
+    /// # Errors
+    /// As [`Contrast::logits`].
+    pub(super) async fn logits_async(&self, position: usize) -> Result<Logits, InspectError> {
+        self.check(position)?;
+        Ok(Logits::of(self.rows_async(&[position]).await?))
+    }
+
+    fn check(&self, position: usize) -> Result<(), InspectError> {
         let tokens = self.tokens();
-        if position >= tokens {
-            return Err(InspectError::NoPosition { position, tokens });
-        }
-        let mut rows = self.rows(&[position])?;
-        let (corrupted, pruned, full) = (rows.pop(), rows.pop(), rows.pop());
-        let row = |row: Option<Vec<f32>>| row.unwrap_or_default();
-        Ok(Logits { full: row(full), pruned: row(pruned), corrupted: row(corrupted) })
+        if position < tokens { Ok(()) } else { Err(InspectError::NoPosition { position, tokens }) }
     }
 
     /// Logits of full, pruned and corrupted runs at `positions`: all positions of the first run, then of the others.
@@ -95,10 +103,31 @@ impl<'a> Contrast<'a> {
     /// # Errors
     /// Device errors.
     pub(super) fn rows(&self, positions: &[usize]) -> Result<Vec<Vec<f32>>, InspectError> {
+        Ok(self.split(&read(self.unembedded(positions))?))
+    }
+
+    /// As [`Contrast::rows`], where the device has to be awaited.
+    pub(super) async fn rows_async(&self, positions: &[usize]) -> Result<Vec<Vec<f32>>, InspectError> {
+        Ok(self.split(&read_async(self.unembedded(positions)).await?))
+    }
+
+    /// `[3 * positions, outputs]`, on the device.
+    fn unembedded(&self, positions: &[usize]) -> Tensor<2> {
         let reads = [&self.full, &self.pruned, &self.corrupted].map(|reads| select_rows(reads.clone(), positions));
-        let logits = self.subject.model.unembed(Tensor::cat(reads.to_vec(), 0));
-        let width = logits.dims()[1];
-        Ok(read(logits)?.chunks_exact(width).map(<[f32]>::to_vec).collect())
+        self.subject.model.unembed(Tensor::cat(reads.to_vec(), 0))
+    }
+
+    fn split(&self, logits: &[f32]) -> Vec<Vec<f32>> {
+        logits.chunks_exact(self.subject.model.config.d_out).map(<[f32]>::to_vec).collect()
+    }
+}
+
+impl Logits {
+    /// From one row a run.
+    fn of(mut rows: Vec<Vec<f32>>) -> Self {
+        let (corrupted, pruned, full) = (rows.pop(), rows.pop(), rows.pop());
+        let row = |row: Option<Vec<f32>>| row.unwrap_or_default();
+        Self { full: row(full), pruned: row(pruned), corrupted: row(corrupted) }
     }
 }
 

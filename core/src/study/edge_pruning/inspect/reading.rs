@@ -76,7 +76,19 @@ fn top(values: &[f32]) -> usize {
 /// # Errors
 /// As [`Contrast::logits`].
 pub fn reading(contrast: &Contrast, position: usize, most: usize) -> Result<Reading, InspectError> {
-    let Logits { full, pruned, corrupted } = contrast.logits(position)?;
+    Ok(of_logits(contrast, position, most, contrast.logits(position)?))
+}
+
+/// As [`reading`], where the device has to be awaited: a GPU in a page.
+///
+/// # Errors
+/// As [`reading`].
+pub async fn reading_async(contrast: &Contrast<'_>, position: usize, most: usize) -> Result<Reading, InspectError> {
+    Ok(of_logits(contrast, position, most, contrast.logits_async(position).await?))
+}
+
+fn of_logits(contrast: &Contrast, position: usize, most: usize, logits: Logits) -> Reading {
+    let Logits { full, pruned, corrupted } = logits;
     let subject = contrast.subject();
     let numeric = subject.numeric();
     let runs = [&full, &pruned, &corrupted];
@@ -103,7 +115,7 @@ pub fn reading(contrast: &Contrast, position: usize, most: usize) -> Result<Read
     let distance = |run: usize| if numeric { squared(&full, runs[run]) } else { kl(&log[0], &log[run]) };
     let (pruned_distance, corrupted_distance) = (distance(1), distance(2));
     let same_top = if numeric { pruned_distance < 1e-4 } else { top(&full) == top(&pruned) };
-    Ok(Reading { position, tokens: contrast.tokens(), numeric, outputs: full.len(), rows, pruned_distance, corrupted_distance, same_top })
+    Reading { position, tokens: contrast.tokens(), numeric, outputs: full.len(), rows, pruned_distance, corrupted_distance, same_top }
 }
 
 /// All positions of the pair.
@@ -111,21 +123,40 @@ pub fn reading(contrast: &Contrast, position: usize, most: usize) -> Result<Read
 /// # Errors
 /// Device errors.
 pub fn places(contrast: &Contrast) -> Result<Vec<Place>, InspectError> {
+    let asked = asked(contrast);
+    let rows = if asked.is_empty() { vec![] } else { contrast.rows(&asked)? };
+    Ok(of_rows(contrast, &rows))
+}
+
+/// As [`places`], where the device has to be awaited: a GPU in a page.
+///
+/// # Errors
+/// Device errors.
+pub async fn places_async(contrast: &Contrast<'_>) -> Result<Vec<Place>, InspectError> {
+    let asked = asked(contrast);
+    let rows = if asked.is_empty() { vec![] } else { contrast.rows_async(&asked).await? };
+    Ok(of_rows(contrast, &rows))
+}
+
+/// Positions whose outputs are shown: all or, with too many outputs, none.
+fn asked(contrast: &Contrast) -> Vec<usize> {
+    let n = contrast.tokens();
+    if n * contrast.subject().model.config.d_out <= MOST_LOGITS { (0..n).collect() } else { vec![] }
+}
+
+/// `rows` holds all positions of the first run, then of the others, or nothing.
+fn of_rows(contrast: &Contrast, rows: &[Vec<f32>]) -> Vec<Place> {
     let subject = contrast.subject();
     let (clean, corrupted) = contrast.ids();
     let n = contrast.tokens();
-    let mut outputs: Vec<Option<[String; 3]>> = vec![None; n];
-    if n * subject.model.config.d_out <= MOST_LOGITS {
-        let rows = contrast.rows(&(0..n).collect::<Vec<_>>())?;
-        let word = |row: &[f32]| match row {
-            [x] if subject.numeric() => format!("{x:.3}"),
-            row => subject.output(top(row)),
-        };
-        for (at, place) in outputs.iter_mut().enumerate() {
-            let of = |run: usize| rows.get(run * n + at).map_or_else(String::new, |row| word(row));
-            *place = Some([of(0), of(1), of(2)]);
-        }
-    }
-    let places = clean.iter().zip(corrupted).zip(outputs);
-    Ok(places.map(|((&a, &b), outputs)| Place { clean: subject.token(a), corrupted: subject.token(b), outputs }).collect())
+    let word = |row: &[f32]| match row {
+        [x] if subject.numeric() => format!("{x:.3}"),
+        row => subject.output(top(row)),
+    };
+    let outputs = |at: usize| {
+        let of = |run: usize| rows.get(run * n + at).map_or_else(String::new, |row| word(row));
+        (!rows.is_empty()).then(|| [0, 1, 2].map(of))
+    };
+    let tokens = clean.iter().zip(corrupted).enumerate();
+    tokens.map(|(at, (&a, &b))| Place { clean: subject.token(a), corrupted: subject.token(b), outputs: outputs(at) }).collect()
 }
