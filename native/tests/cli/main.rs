@@ -5,6 +5,7 @@
 mod bad_input;
 mod circuits;
 mod resume;
+mod sql;
 mod support;
 
 use support::{text, vitrine};
