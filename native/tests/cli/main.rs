@@ -6,6 +6,7 @@ mod bad_input;
 mod circuits;
 mod interactive;
 mod resume;
+mod sql;
 mod support;
 
 use support::{text, vitrine};

@@ -31,3 +31,8 @@ pub mod template;
 pub mod text;
 pub mod tokens;
 pub mod words;
+
+#[cfg(test)]
+mod data_tests;
+#[cfg(test)]
+mod tests;

@@ -113,7 +113,9 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
     while let Some(c) = rest.chars().next() {
         let piece = if is_word(c) {
             let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-            let star = rest[..end].ends_with('.') && rest[end..].starts_with('*');
+            // Nothing may follow the star that would stick to what replaces it.
+            let after = rest[end..].strip_prefix('*').filter(|after| !after.starts_with(|c| is_word(c) || c == '*'));
+            let star = rest[..end].ends_with('.') && after.is_some();
             Piece::Word(&rest[..end + usize::from(star)])
         } else if matches!(c, '\'' | '"' | '`') {
             match rest[1..].find(c) {
