@@ -202,11 +202,11 @@ impl Database {
         if self.timed_out.load(Ordering::Relaxed) {
             return ExecuteError::TimedOut { seconds: self.limit.as_secs() };
         }
-        if let Some(what) = self.refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            return ExecuteError::Refused(what);
-        }
         if matches!(error, rusqlite::Error::MultipleStatement) {
             return ExecuteError::Refused("more than one statement".into());
+        }
+        if let Some(what) = self.refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return ExecuteError::Refused(what);
         }
         let text = match error {
             rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
