@@ -74,7 +74,7 @@ pub fn discretise(log_alpha: &[f32]) -> Vec<bool> {
 pub fn keep_largest(values: &[f32], keep: usize) -> Vec<bool> {
     let mut kept = vec![false; values.len()];
     let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
+    order.sort_unstable_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
     for i in order.into_iter().take(keep) {
         kept[i] = true;
     }
@@ -83,7 +83,7 @@ pub fn keep_largest(values: &[f32], keep: usize) -> Vec<bool> {
 
 fn ascending(values: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]).then(b.cmp(&a)));
+    order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]).then(b.cmp(&a)));
     order
 }
 

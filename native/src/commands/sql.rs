@@ -7,11 +7,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use vitrine_core::study::logical_beam::sql::{
-    accuracy::Accuracy,
+    accuracy::{Accuracy, Executed},
     ambiguate::{Ambiguous, Kind, Synonyms, ambiguate},
     ddl,
     exact::Gold,
-    execute::execution_match,
+    execute::{execution_match, match_by_rows},
     names::Names,
     plan::Plan,
     schema::Schema,
@@ -165,10 +165,11 @@ fn matched(args: &Match, context: Context) -> Result<()> {
         // What a tab separates from a prediction is its score.
         let prediction = prediction.split('\t').next().unwrap_or_default();
         let executed = match &mut folder {
-            Some(folder) => Some(
-                execution_match(query, prediction, database, args.keep_distinct, folder)
-                    .with_context(|| format!("{}: the gold query has no result", at()))?,
-            ),
+            Some(folder) => {
+                let suite = execution_match(query, prediction, database, args.keep_distinct, folder)
+                    .with_context(|| format!("{}: the gold query has no result", at()))?;
+                Some(Executed { suite, by_rows: match_by_rows(query, prediction, database, names, folder).with_context(at)? })
+            }
             None => None,
         };
         let strict = if args.strict { Some(strict::same(query, prediction, names).with_context(at)?) } else { None };
@@ -179,18 +180,23 @@ fn matched(args: &Match, context: Context) -> Result<()> {
             accuracy.named().map(|(name, count)| Ok((name, serde_json::to_value(count)?))).collect::<Result<_>>()?;
         return print_json(&json!({"schema": "vitrine.sql-match/1", "levels": levels}));
     }
-    println!("{:<8} {:>9} {:>9} {:>9} {:>9} {:>9}", "level", "questions", "readable", "exact", "strict", "executed");
+    println!(
+        "{:<8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "level", "questions", "readable", "exact", "strict", "executed", "EXM", "DX"
+    );
     for (name, count) in accuracy.named() {
         let share =
             |right: usize| if count.questions == 0 { "-".to_owned() } else { format!("{:.3}", right as f64 / count.questions as f64) };
         let or_dash = |right: Option<usize>| right.map_or_else(|| "-".to_owned(), share);
         println!(
-            "{name:<8} {:>9} {:>9} {:>9} {:>9} {:>9}",
+            "{name:<8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
             count.questions,
             share(count.readable),
             share(count.exact),
             or_dash(count.strict),
-            or_dash(count.executed)
+            or_dash(count.executed),
+            or_dash(count.exm),
+            or_dash(count.dx)
         );
     }
     Ok(())

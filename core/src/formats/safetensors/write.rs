@@ -77,7 +77,7 @@ pub fn write(
         let bytes = Dtype::from_name(dtype).map_or(0, |d| d.bits() as usize / 8);
         order.push((std::cmp::Reverse(bytes), dtype, name, shape, data, bytes * n));
     }
-    order.sort_by_key(|&(width, dtype, name, ..)| (width, dtype, name));
+    order.sort_unstable_by_key(|&(width, dtype, name, ..)| (width, dtype, name));
 
     let mut header = String::from("{");
     if !metadata.is_empty() {

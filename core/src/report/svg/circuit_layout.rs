@@ -38,7 +38,7 @@ pub(in crate::report) struct Drawing<'a> {
 /// Kept edges from the strongest on; ties by writer and reader.
 pub(in crate::report) fn strongest(circuit: &Circuit) -> Vec<&Edge> {
     let mut edges: Vec<&Edge> = circuit.edges.iter().filter(|edge| edge.kept).collect();
-    edges.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()).then((a.writer, a.reader).cmp(&(b.writer, b.reader))));
+    edges.sort_unstable_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()).then((a.writer, a.reader).cmp(&(b.writer, b.reader))));
     edges
 }
 

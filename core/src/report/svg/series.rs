@@ -106,7 +106,7 @@ fn end_labels(body: &Series, names: &[String], x: &Scale, y: &Scale, area: Area)
         .enumerate()
         .filter_map(|(index, line)| Some((index, x.place(*line.x.last()?), y.place(*line.y.last()?))))
         .collect();
-    places.sort_by(|a, b| a.2.total_cmp(&b.2).then(a.0.cmp(&b.0)));
+    places.sort_unstable_by(|a, b| a.2.total_cmp(&b.2).then(a.0.cmp(&b.0)));
     let mut wanted: Vec<f64> = places.iter().map(|place| place.2).collect();
     let mut floor = area.top + 2.0;
     for at in &mut wanted {

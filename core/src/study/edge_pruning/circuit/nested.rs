@@ -41,7 +41,7 @@ pub fn ranked_edges(graph: &Graph, scores: &[f32], ranking: Ranking) -> Result<V
     let mut order: Vec<usize> = (0..scores.len()).collect();
     // partial_cmp takes -0 and 0 for equal; all scores are finite, so it never fails.
     let rank = |id: &usize| ranking.of(scores[*id]);
-    order.sort_by(|a, b| rank(b).partial_cmp(&rank(a)).unwrap_or(Ordering::Equal));
+    order.sort_unstable_by(|a, b| rank(b).partial_cmp(&rank(a)).unwrap_or(Ordering::Equal).then(a.cmp(b)));
     Ok(order)
 }
 

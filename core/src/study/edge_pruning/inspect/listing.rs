@@ -54,10 +54,10 @@ impl Sheet {
         }
         let score = |edge: usize| self.current().scores().map_or(0.0, |scores| scores[edge]);
         match order {
-            Order::Strength => found.sort_by(|a, b| score(b.0).abs().total_cmp(&score(a.0).abs())),
-            Order::Score => found.sort_by(|a, b| score(b.0).total_cmp(&score(a.0))),
+            Order::Strength => found.sort_unstable_by(|a, b| score(b.0).abs().total_cmp(&score(a.0).abs()).then(a.cmp(b))),
+            Order::Score => found.sort_unstable_by(|a, b| score(b.0).total_cmp(&score(a.0)).then(a.cmp(b))),
             Order::Reader => {}
-            Order::Writer => found.sort_by_key(|&(edge, writer)| (writer, edge)),
+            Order::Writer => found.sort_unstable_by_key(|&(edge, writer)| (writer, edge)),
         }
         if reversed {
             found.reverse();
@@ -95,7 +95,7 @@ impl Sheet {
         let shown = |edge: &usize| classes[*edge] > 0;
         let score = |edge: usize| self.current().scores().map_or(0.0, |scores| scores[edge].abs());
         let sorted = |mut edges: Vec<usize>| {
-            edges.sort_by(|&a, &b| score(b).total_cmp(&score(a)).then(a.cmp(&b)));
+            edges.sort_unstable_by(|&a, &b| score(b).total_cmp(&score(a)).then(a.cmp(&b)));
             edges.into_iter().map(|edge| edge as u32).collect()
         };
         // Boxes are the writers, then the output.

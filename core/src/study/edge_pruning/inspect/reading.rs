@@ -103,7 +103,7 @@ fn of_logits(contrast: &Contrast, position: usize, most: usize, logits: Logits) 
         }
         ids.extend(order.into_iter().take(most));
     }
-    ids.sort_by(|&a, &b| full[b].total_cmp(&full[a]).then(a.cmp(&b)));
+    ids.sort_unstable_by(|&a, &b| full[b].total_cmp(&full[a]).then(a.cmp(&b)));
     ids.dedup();
     let rows = ids.into_iter().map(|id| Row {
         id,

@@ -282,7 +282,7 @@ impl Sheet {
             if !group.is_empty() {
                 let nodes = circuit.groups.entry(group.to_owned()).or_default();
                 nodes.push(node.to_owned());
-                nodes.sort();
+                nodes.sort_unstable();
             }
             circuit.groups.retain(|_, nodes| !nodes.is_empty());
         }

@@ -10,7 +10,7 @@ pub fn kendall_tau_b(x: &[f64], y: &[f64]) -> Option<f64> {
     }
     // Adding zero turns -0 into 0, which total_cmp would keep apart.
     let mut pairs: Vec<(f64, f64)> = x.iter().zip(y).map(|(&x, &y)| (x + 0.0, y + 0.0)).collect();
-    pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
     let tied_x = tied_pairs(pairs.chunk_by(|a, b| a.0 == b.0).map(<[_]>::len));
     let tied_both = tied_pairs(pairs.chunk_by(|a, b| a == b).map(<[_]>::len));
     let mut ys: Vec<f64> = pairs.into_iter().map(|pair| pair.1).collect();

@@ -119,7 +119,7 @@ pub fn auroc(scores: &[f32], truth: &[bool]) -> Result<f64, MetricError> {
         return Err(MetricError::NotFinite { index });
     }
     let mut order: Vec<(f32, bool)> = scores.iter().copied().zip(truth.iter().copied()).collect();
-    order.sort_by(|a, b| a.0.total_cmp(&b.0));
+    order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     // Within a run of equal scores, every (true, false) pair counts one half. -0 and 0 sort apart but are equal here.
     let (mut wins, mut negatives_below, mut positives) = (0.0, 0.0, 0.0);
     for run in order.chunk_by(|a, b| a.0 == b.0) {

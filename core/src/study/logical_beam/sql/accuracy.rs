@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{exact::Verdict, hardness::Hardness};
+use super::{exact::Verdict, execute::ByRows, hardness::Hardness};
 
 /// What was counted at one level of hardness, or over all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -17,10 +17,23 @@ pub struct Count {
     /// Predictions with the rows of gold; nothing without databases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub executed: Option<usize>,
+    /// AmbiQT's two measures by rows, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exm: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dx: Option<usize>,
+}
+
+/// What running a prediction showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Executed {
+    /// Test-suite execution match.
+    pub suite: bool,
+    pub by_rows: ByRows,
 }
 
 impl Count {
-    fn add(&mut self, verdict: &Verdict, strict: Option<bool>, executed: Option<bool>) {
+    fn add(&mut self, verdict: &Verdict, strict: Option<bool>, executed: Option<Executed>) {
         self.questions += 1;
         self.readable += usize::from(verdict.parses);
         self.exact += usize::from(verdict.exact);
@@ -30,7 +43,9 @@ impl Count {
             }
         };
         count(&mut self.strict, strict);
-        count(&mut self.executed, executed);
+        count(&mut self.executed, executed.map(|executed| executed.suite));
+        count(&mut self.exm, executed.map(|executed| executed.by_rows.exm));
+        count(&mut self.dx, executed.map(|executed| executed.by_rows.dx));
     }
 }
 
@@ -43,7 +58,7 @@ pub struct Accuracy {
 
 impl Accuracy {
     /// One more question.
-    pub fn add(&mut self, verdict: &Verdict, strict: Option<bool>, executed: Option<bool>) {
+    pub fn add(&mut self, verdict: &Verdict, strict: Option<bool>, executed: Option<Executed>) {
         self.levels[verdict.hardness as usize].add(verdict, strict, executed);
         self.all.add(verdict, strict, executed);
     }

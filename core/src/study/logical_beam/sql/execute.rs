@@ -2,7 +2,11 @@
 
 use thiserror::Error;
 
-use super::rows::{Rows, is_ordered, prepared, same_result};
+use super::{
+    names::Names,
+    parse::parse,
+    rows::{Rows, is_ordered, prepared, same_by_selected, same_directly, same_result},
+};
 
 /// Runs queries on databases by name. What runs them only reads, and stops in time.
 pub trait Execute {
@@ -57,4 +61,91 @@ pub fn execution_match(
         }
     }
     Ok(true)
+}
+
+/// AmbiQT's two measures by rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByRows {
+    /// EXM: columns by what is selected, rows in order.
+    pub exm: bool,
+    /// DX: columns in order, rows as a list where gold sorts, else as a set.
+    pub dx: bool,
+}
+
+/// AmbiQT's EXM and DX of a prediction on one database. Where gold fails, EXM is right and DX is not: so the tool.
+///
+/// # Errors
+/// When there is no such database.
+pub fn match_by_rows(
+    gold: &str,
+    prediction: &str,
+    database: &str,
+    names: &Names,
+    executor: &mut impl Execute,
+) -> Result<ByRows, ExecuteError> {
+    let right = match executor.run(database, gold) {
+        Ok(rows) => rows,
+        Err(error @ (ExecuteError::NoDatabase(_) | ExecuteError::Unreadable { .. })) => return Err(error),
+        Err(_) => return Ok(ByRows { exm: true, dx: false }),
+    };
+    let Ok(rows) = executor.run(database, prediction) else { return Ok(ByRows { exm: false, dx: false }) };
+    let read = |sql: &str| parse(sql, names).unwrap_or_default();
+    Ok(ByRows {
+        exm: same_by_selected((&read(gold), &right), (&read(prediction), &rows)),
+        dx: same_directly(&right, &rows, gold.contains(" order by ")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{
+        super::{ddl, rows::Value},
+        *,
+    };
+
+    /// Results by query; anything else fails.
+    struct Known(BTreeMap<&'static str, Vec<Vec<i64>>>);
+
+    impl Execute for Known {
+        fn run(&mut self, database: &str, sql: &str) -> Result<Rows, ExecuteError> {
+            if database != "d" {
+                return Err(ExecuteError::NoDatabase(database.into()));
+            }
+            let rows = self.0.get(sql).ok_or_else(|| ExecuteError::Failed("no such table".into()))?;
+            let rows = rows.iter().map(|row| row.iter().map(|value| Value::Integer(*value)).collect()).collect();
+            Ok(Rows { columns: Vec::new(), rows })
+        }
+
+        fn variants(&self, database: &str) -> Result<Vec<String>, ExecuteError> {
+            Ok(vec![database.to_owned()])
+        }
+    }
+
+    #[test]
+    fn exm_frees_columns_and_dx_rows() {
+        let names = Names::new(&ddl::read("CREATE TABLE t (a, b)", "d").unwrap());
+        let mut known = Known(BTreeMap::from([
+            ("select a, b from t", vec![vec![1, 2], vec![3, 4]]),
+            ("select b, a from t", vec![vec![2, 1], vec![4, 3]]),
+            ("select a, b from t where a > 0", vec![vec![3, 4], vec![1, 2], vec![1, 2]]),
+            ("select a as x, b from t", vec![vec![1, 2], vec![3, 4]]),
+        ]));
+        let gold = "select a, b from t";
+        for (prediction, exm, dx, suite) in [
+            (gold, true, true, true),
+            ("select b, a from t", true, false, true),
+            ("select a, b from t where a > 0", false, true, false),
+            // The reader does not know the alias, so EXM sees nothing selected.
+            ("select a as x, b from t", false, true, true),
+            ("select c from t", false, false, false),
+        ] {
+            assert_eq!(match_by_rows(gold, prediction, "d", &names, &mut known), Ok(ByRows { exm, dx }), "{prediction}");
+            assert_eq!(execution_match(gold, prediction, "d", true, &mut known), Ok(suite), "{prediction}");
+        }
+        assert_eq!(match_by_rows("select c from t", gold, "d", &names, &mut known), Ok(ByRows { exm: true, dx: false }));
+        assert!(execution_match("select c from t", gold, "d", true, &mut known).is_err());
+        assert!(match_by_rows(gold, gold, "e", &names, &mut known).is_err());
+    }
 }

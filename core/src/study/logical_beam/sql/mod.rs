@@ -10,6 +10,7 @@
 //! | [`text`], [`template`], [`plan`] | one spelling; queries without names and values; their shape |
 //! | [`ambiguate`], [`coverage`] | the four AmbiQT generators; which readings a list of candidates covers |
 //! | [`execute`], [`rows`] | running queries, whoever runs them; when two results are the same |
+//! | [`schema_text`] | a schema as the text that a model reads |
 
 pub mod accuracy;
 pub mod ambiguate;
@@ -25,6 +26,7 @@ pub mod plan;
 pub mod query;
 pub mod rows;
 pub mod schema;
+pub mod schema_text;
 pub mod strict;
 pub mod tables_json;
 pub mod template;

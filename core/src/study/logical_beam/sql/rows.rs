@@ -227,15 +227,16 @@ pub fn same_by_selected(gold: (&Query, &Rows), prediction: (&Query, &Rows)) -> b
     }
 }
 
-/// The query without its DISTINCT words, and with `> =` and its like joined: how test-suite execution match prepares both sides.
+/// The query without its DISTINCT words, and with `> =` and its like joined: how test-suite execution match prepares both sides. Taking out DISTINCT also cuts off what follows
+/// the first statement: so the tool.
 pub fn prepared(sql: &str, keep_distinct: bool) -> String {
     let sql = sql.replace("> =", ">=").replace("< =", "<=").replace("! =", "!=");
-    let sql = if keep_distinct { sql } else { without_word(&sql, "distinct") };
+    let sql = if keep_distinct { sql } else { first_without(&sql, "distinct") };
     this_year(&sql)
 }
 
-/// Takes a word out wherever it stands outside quotes.
-fn without_word(sql: &str, word: &str) -> String {
+/// The first statement, without a word wherever it stands outside quotes.
+fn first_without(sql: &str, word: &str) -> String {
     let mut out = String::with_capacity(sql.len());
     let mut rest = sql;
     while let Some(c) = rest.chars().next() {
@@ -247,6 +248,9 @@ fn without_word(sql: &str, word: &str) -> String {
         let (piece, after) = rest.split_at(end);
         if !piece.eq_ignore_ascii_case(word) {
             out.push_str(piece);
+        }
+        if piece == ";" {
+            break;
         }
         rest = after;
     }
@@ -324,6 +328,7 @@ mod tests {
             prepared("SELECT count(DISTINCT x) FROM t WHERE y > = 'distinct' AND z ! = 1", false),
             "SELECT count( x) FROM t WHERE y >= 'distinct' AND z != 1"
         );
+        assert_eq!(prepared("SELECT ';'; SELECT 2", false), "SELECT ';';");
         assert_eq!(prepared("SELECT DISTINCT YEAR ( CURDATE() ) - year FROM t", true), "SELECT DISTINCT 2020- year FROM t");
     }
 
