@@ -86,7 +86,7 @@ pub fn run(command: Command, _: Context) -> Result<Outcome> {
 
 /// The databases named, or those beside the file; a query may take a minute, as in the official tool.
 fn databases(named: Option<&Path>, file: &Path) -> Folder {
-    Folder::new(&named.map_or_else(|| file.with_file_name("db"), Path::to_owned), Duration::from_secs(60))
+    Folder::new(&named.map_or_else(|| file.with_file_name("db"), Path::to_owned), Duration::from_mins(1))
 }
 
 fn text(path: &Path) -> Result<String> {

@@ -1,6 +1,6 @@
-//! Runs SQL on files of SQLite: read-only, nothing but SELECT, bounded in time, rows and bytes.
+//! Runs SQL on files of `SQLite`: read-only, nothing but SELECT, bounded in time, rows and bytes.
 //!
-//! Queries come from models and from files, so none is trusted. The file is opened for reading; SQLite asks for leave for each thing a statement would do, and only reading
+//! Queries come from models and from files, so none is trusted. The file is opened for reading; `SQLite` asks for leave for each thing a statement would do, and only reading
 //! rows and calling functions is allowed; a clock is looked at every few thousand steps of its machine; nesting, lengths and memory have limits.
 
 use std::{
@@ -30,7 +30,7 @@ const MOST_ROWS: usize = 1_000_000;
 const MOST_BYTES: usize = 256 << 20;
 /// Longest value, in bytes.
 const LONGEST_VALUE: i32 = 16 << 20;
-/// Steps of SQLite's machine between two looks at the clock.
+/// Steps of `SQLite`'s machine between two looks at the clock.
 const STEPS: i32 = 4_000;
 /// Most connections kept open.
 const MOST_OPEN: usize = 16;
@@ -170,7 +170,7 @@ impl Database {
         if !statement.readonly() {
             return Err(ExecuteError::Refused("a statement that writes".into()));
         }
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut result = Rows { columns, rows: Vec::new() };
         let mut bytes = 0_usize;
         let mut rows = statement.query([]).map_err(|error| self.error(&error))?;
@@ -181,7 +181,7 @@ impl Database {
             let mut values = Vec::with_capacity(result.columns.len());
             for i in 0..result.columns.len() {
                 let value = value(row.get_ref(i).map_err(|error| self.error(&error))?);
-                bytes += std::mem::size_of::<Value>()
+                bytes += size_of::<Value>()
                     + match &value {
                         Value::Text(text) => text.len(),
                         Value::Blob(bytes) => bytes.len(),
@@ -197,7 +197,7 @@ impl Database {
         Ok(result)
     }
 
-    /// What SQLite says, in one line; what it was not allowed to do, and whether it was too slow, are known better here.
+    /// What `SQLite` says, in one line; what it was not allowed to do, and whether it was too slow, are known better here.
     fn error(&self, error: &rusqlite::Error) -> ExecuteError {
         if self.timed_out.load(Ordering::Relaxed) {
             return ExecuteError::TimedOut { seconds: self.limit.as_secs() };
@@ -240,7 +240,7 @@ fn first_word(sql: &str) -> String {
         };
         rest = after.trim_start();
     }
-    rest.chars().take_while(|c| c.is_ascii_alphabetic()).take(20).collect::<String>().to_ascii_lowercase()
+    rest.chars().take_while(char::is_ascii_alphabetic).take(20).collect::<String>().to_ascii_lowercase()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Execution match, over whatever runs SQL: a file of SQLite natively, a database in memory in a page.
+//! Execution match, over whatever runs SQL: a file of `SQLite` natively, a database in memory in a page.
 
 use thiserror::Error;
 

@@ -257,7 +257,7 @@ fn first_without(sql: &str, word: &str) -> String {
     out
 }
 
-/// `YEAR(CURDATE())`, which SQLite does not have, is 2020, the year of the tool.
+/// `YEAR(CURDATE())`, which `SQLite` does not have, is 2020, the year of the tool.
 fn this_year(sql: &str) -> String {
     let lower = sql.to_ascii_lowercase();
     let mut out = String::with_capacity(sql.len());

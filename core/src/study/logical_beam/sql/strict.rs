@@ -3,7 +3,7 @@
 //! The answer to what users find wrong with exact-set match. Both queries are read by a full SQL grammar and brought to one form: aliases become their tables, each in its own
 //! scope; a column without a table gets the first table of its scope that has it; aliases of select items are dropped; conditions of inner joins and WHERE are one set; what
 //! commutes is sorted, `>` is turned into `<`. Then the forms are compared. DISTINCT, values, limits and the direction of each sorted column count; the order of select items
-//! and of joins does not. A double-quoted word is a column where there is one of that name, else text, as in SQLite.
+//! and of joins does not. A double-quoted word is a column where there is one of that name, else text, as in `SQLite`.
 
 use sqlparser::{
     ast::{
@@ -153,7 +153,7 @@ impl Scope<'_> {
             match constraint {
                 JoinConstraint::On(on) if how.is_empty() => self.conjuncts(on, &mut conditions),
                 JoinConstraint::On(on) => {
-                    conditions.push(format!("{how}{} on {}", join.relation.to_string().to_lowercase(), self.expression(on)))
+                    conditions.push(format!("{how}{} on {}", join.relation.to_string().to_lowercase(), self.expression(on)));
                 }
                 JoinConstraint::None if how.is_empty() => {}
                 other => conditions.push(format!("{how}{} {other:?}", join.relation.to_string().to_lowercase())),
@@ -187,7 +187,7 @@ impl Scope<'_> {
         match &select.group_by {
             GroupByExpr::Expressions(by, _) if by.is_empty() => {}
             GroupByExpr::Expressions(by, _) => {
-                form = format!("{form} group by [{}]", sorted(by.iter().map(|by| self.expression(by)).collect(), ", "))
+                form = format!("{form} group by [{}]", sorted(by.iter().map(|by| self.expression(by)).collect(), ", "));
             }
             GroupByExpr::All(_) => form.push_str(" group by all"),
         }
@@ -278,7 +278,7 @@ impl Scope<'_> {
             Expr::Value(value) => match &value.value {
                 Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => format!("'{text}'"),
                 Value::Number(number, _) => {
-                    number.to_string().parse::<f64>().map_or_else(|_| number.to_string(), |number| number.to_string())
+                    number.clone().parse::<f64>().map_or_else(|_| number.clone(), |number| number.to_string())
                 }
                 other => other.to_string().to_lowercase(),
             },

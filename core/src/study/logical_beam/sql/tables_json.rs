@@ -127,7 +127,7 @@ mod tests {
             (r#"[[-1,"*"],[0,"x"]]"#, r#""primary_keys":[0]"#, "column 0"),
             (r#"[[0,"x"]]"#, r#""foreign_keys":[[0,9]]"#, "column 9"),
             (r#"[[1,"x"],[0,"y"]]"#, r#""primary_keys":[]"#, "together"),
-            (r#"[[0,7]]"#, r#""primary_keys":[]"#, "not a file of schemas"),
+            (r"[[0,7]]", r#""primary_keys":[]"#, "not a file of schemas"),
         ] {
             let error = read(&file(columns, keys)).unwrap_err().to_string();
             assert!(error.contains(why) && !error.contains('\n'), "{error}");

@@ -18,17 +18,14 @@ pub fn normalise(sql: &str) -> String {
     let mut lowered = String::with_capacity(sql.len());
     let mut quote = None;
     for c in sql.chars() {
-        match quote {
-            Some(open) => {
-                lowered.push(c);
-                if c == open {
-                    quote = None;
-                }
+        if let Some(open) = quote {
+            lowered.push(c);
+            if c == open {
+                quote = None;
             }
-            None => {
-                quote = matches!(c, '\'' | '"' | '`').then_some(c);
-                lowered.extend(c.to_lowercase());
-            }
+        } else {
+            quote = matches!(c, '\'' | '"' | '`').then_some(c);
+            lowered.extend(c.to_lowercase());
         }
     }
     let mut text = lowered.split_whitespace().collect::<Vec<_>>().join(" ").replace(" ,", ",").replace("( ", "(").replace(" )", ")");

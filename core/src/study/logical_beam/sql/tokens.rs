@@ -23,7 +23,7 @@ pub fn tokens(sql: &str) -> Result<Vec<String>, ParseError> {
     }
     let sql = sql.replace('\'', "\"");
     let pieces: Vec<&str> = sql.split('"').collect();
-    if pieces.len() % 2 == 0 {
+    if pieces.len().is_multiple_of(2) {
         return Err(ParseError::OddQuotes);
     }
     let mut quoted = BTreeMap::new();

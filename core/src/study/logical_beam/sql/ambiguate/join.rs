@@ -16,8 +16,8 @@ pub fn generate(sql: &str, schema: &Schema) -> Vec<([String; 2], Change)> {
     let table = schema.tables[number].to_lowercase();
     let columns: Vec<String> = schema.columns_of(number).map(|(_, column)| column.name.to_lowercase()).collect();
     // The last one listed, if there are several.
-    let keys = schema.primary_keys.iter().filter_map(|key| schema.columns.get(*key)).filter(|column| column.table == number);
-    let Some(key) = keys.last().map(|column| column.name.to_lowercase()) else { return Vec::new() };
+    let mut keys = schema.primary_keys.iter().filter_map(|key| schema.columns.get(*key)).filter(|column| column.table == number);
+    let Some(key) = keys.next_back().map(|column| column.name.to_lowercase()) else { return Vec::new() };
     let mut selected: Vec<&String> = Vec::new();
     for token in select_list(&tokens) {
         if columns.contains(token) && *token != key && !selected.contains(&token) {
