@@ -10,9 +10,9 @@ const shipped = folder ? JSON.parse(await readFile(join(folder, 'bundles.json'),
 const skip = shipped ? false : `skipped: ${folder ? 'the site was built without scripts/web-bundle gpu' : 'VITRINE_SITE not set'}`;
 if (skip && process.env.VITRINE_SKIPS) await appendFile(process.env.VITRINE_SKIPS, `WebGPU in the browser: ${skip}\n`);
 /** Compiling shaders for a program that plays a GPU takes its time. */
-const PATIENCE = 600_000;
+const PATIENCE = 1_500_000;
 
-describe('WebGPU', { skip, timeout: 1_500_000 }, () => {
+describe('WebGPU', { skip, timeout: 3_600_000 }, () => {
   let server;
   before(async () => {
     server = await serve();

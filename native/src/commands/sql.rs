@@ -226,10 +226,11 @@ fn ambiguous(args: &Ambiguate, context: Context) -> Result<()> {
     };
     let read = |path: &Option<PathBuf>| path.as_deref().map(text).transpose();
     let columns = read(&args.column_synonyms)?
-        .map_or(Ok(Default::default()), |text| serde_json::from_str(&text))
+        .map_or(Ok(std::collections::BTreeMap::default()), |text| serde_json::from_str(&text))
         .context("the synonyms of columns")?;
-    let tables =
-        read(&args.table_synonyms)?.map_or(Ok(Default::default()), |text| serde_json::from_str(&text)).context("the synonyms of tables")?;
+    let tables = read(&args.table_synonyms)?
+        .map_or(Ok(std::collections::BTreeMap::default()), |text| serde_json::from_str(&text))
+        .context("the synonyms of tables")?;
     for (kind, path, option) in [(Kind::C, &args.column_synonyms, "--column-synonyms"), (Kind::T, &args.table_synonyms, "--table-synonyms")]
     {
         ensure!(path.is_some() || args.kind.is_none() || kinds != [kind], "kind {kind:?} needs {option}");

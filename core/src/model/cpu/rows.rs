@@ -202,7 +202,9 @@ impl ActivationRows<'_> {
     #[inline(always)]
     fn each(&self, index: usize, row: &mut [f32], f: impl Fn(f32) -> f32) {
         if self.pre.is_empty() {
-            row.iter_mut().for_each(|x| *x = f(*x));
+            for x in row {
+                *x = f(*x);
+            }
         } else {
             let from = index * row.len();
             row.iter_mut().zip(&self.pre[from..]).for_each(|(y, &x)| *y = f(x));

@@ -96,8 +96,8 @@ fn tokens(sql: &str) -> Result<Vec<Token>, DdlError> {
             (c.len_utf8(), None)
         } else if rest.starts_with("--") {
             (rest.find('\n').unwrap_or(rest.len()), None)
-        } else if rest.starts_with("/*") {
-            (length(rest[2..].find("*/"), "a comment")? + 4, None)
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            (length(comment.find("*/"), "a comment")? + 4, None)
         } else if matches!(c, '"' | '`' | '\'' | '[') {
             let close = if c == '[' { ']' } else { c };
             let (end, text) = length_of_quoted(&rest[1..], close).ok_or_else(|| at(line, "a quote that is never closed"))?;

@@ -18,6 +18,7 @@ use super::{
 
 /// Which clauses are right, under the official names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "one verdict a clause, as the official evaluator prints them")]
 pub struct Components {
     pub select: bool,
     #[serde(rename = "select(no AGG)")]

@@ -277,9 +277,7 @@ impl Scope<'_> {
             },
             Expr::Value(value) => match &value.value {
                 Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => format!("'{text}'"),
-                Value::Number(number, _) => {
-                    number.clone().parse::<f64>().map_or_else(|_| number.clone(), |number| number.to_string())
-                }
+                Value::Number(number, _) => number.clone().parse::<f64>().map_or_else(|_| number.clone(), |number| number.to_string()),
                 other => other.to_string().to_lowercase(),
             },
             Expr::BinaryOp { op: BinaryOperator::And, .. } => {

@@ -170,7 +170,7 @@ fn soup() -> impl Strategy<Value = String> {
     let words: Vec<&'static str> = words.split(' ').collect();
     let word = prop::sample::select(words);
     let space = prop::sample::select(vec![" ", " ", " ", "", "\n"]);
-    prop::collection::vec((word, space), 0..60).prop_map(|parts| parts.into_iter().map(|(word, space)| format!("{word}{space}")).collect())
+    prop::collection::vec((word, space), 0..60).prop_map(|parts| parts.into_iter().flat_map(|(word, space)| [word, space]).collect())
 }
 
 fn any_text() -> impl Strategy<Value = String> {
