@@ -13,9 +13,13 @@ pub fn sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// `e^x / sum e^x` along an axis.
 pub fn softmax<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
     along(x, axis, |row, largest| {
-        row.iter_mut().for_each(|x| *x = (*x - largest).exp());
+        for x in row.iter_mut() {
+            *x = (*x - largest).exp();
+        }
         let total = sum_of(row);
-        row.iter_mut().for_each(|x| *x /= total);
+        for x in row {
+            *x /= total;
+        }
     })
 }
 
@@ -24,7 +28,9 @@ pub fn log_softmax<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
     along(x, axis, |row, largest| {
         let powers: Vec<f32> = row.iter().map(|x| (x - largest).exp()).collect();
         let shift = largest + sum_of(&powers).ln();
-        row.iter_mut().for_each(|x| *x -= shift);
+        for x in row {
+            *x -= shift;
+        }
     })
 }
 

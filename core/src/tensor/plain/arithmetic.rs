@@ -122,6 +122,9 @@ impl<const D: usize> Tensor<D> {
     }
 
     /// From each run along the last axis the numbers that the same run of `indices` names.
+    ///
+    /// # Panics
+    /// For another axis than the last.
     pub fn gather(self, axis: usize, indices: Tensor<D, Int>) -> Self {
         assert_eq!(axis, D - 1, "gathered along the last axis");
         let (shape, width) = (indices.memory.shape, self.memory.shape[AXES - 1]);
@@ -134,6 +137,9 @@ impl<const D: usize> Tensor<D> {
     }
 
     /// Adds `values` where `indices` name, run by run along the last axis.
+    ///
+    /// # Panics
+    /// For another axis than the last.
     pub fn scatter(mut self, axis: usize, indices: Tensor<D, Int>, values: Self, how: IndexingUpdateOp) -> Self {
         let IndexingUpdateOp::Add = how;
         assert_eq!(axis, D - 1, "scattered along the last axis");

@@ -103,6 +103,9 @@ impl<T: Copy> Memory<T> {
     }
 
     /// The same numbers in rows of another shape.
+    ///
+    /// # Panics
+    /// Where it does not hold as many.
     pub fn reshape(self, shape: [usize; AXES]) -> Self {
         assert_eq!(self.count(), shape.iter().product::<usize>(), "a new shape holds as many numbers");
         if self.rows().is_some() { Self { shape, strides: row_major(shape), ..self } } else { Self::new(self.into_vec(), shape) }
@@ -116,6 +119,9 @@ impl<T: Copy> Memory<T> {
     }
 
     /// `len` entries of one axis, from `from` on.
+    ///
+    /// # Panics
+    /// Where the axis is shorter.
     pub fn narrow(mut self, axis: usize, from: usize, len: usize) -> Self {
         assert!(from + len <= self.shape[axis], "a part lies within its axis");
         self.start += from * self.strides[axis];
@@ -124,11 +130,14 @@ impl<T: Copy> Memory<T> {
     }
 
     /// Axes of length 1 repeated to `shape`.
+    ///
+    /// # Panics
+    /// Where another axis would have to be.
     pub fn expand(mut self, shape: [usize; AXES]) -> Self {
-        for axis in 0..AXES {
-            if self.shape[axis] != shape[axis] {
-                assert_eq!(self.shape[axis], 1, "only an axis of length 1 can be repeated");
-                self.strides[axis] = 0;
+        for ((stride, have), want) in self.strides.iter_mut().zip(self.shape).zip(shape) {
+            if have != want {
+                assert_eq!(have, 1, "only an axis of length 1 can be repeated");
+                *stride = 0;
             }
         }
         self.shape = shape;
