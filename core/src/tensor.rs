@@ -1,4 +1,4 @@
-//! The tensors that core computes with: burn's, or, in the page's first bundle, [`plain`] memory.
+//! The tensors that core computes with: burn's, or, in the page's first bundle, plain memory.
 //!
 //! **Why.** burn chooses backend and type of number at run time, so a program holds every operation for every type. That is what a program with GPUs needs; in the bundle that
 //! every page and report carries it was a third of all code, for numbers that are always `f32` in plain memory. **Method.** Core names tensors by this module

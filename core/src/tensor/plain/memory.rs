@@ -110,7 +110,7 @@ impl<T: Copy> Memory<T> {
     /// The same numbers in rows of another shape.
     ///
     /// # Panics
-    /// For a shape that holds another count of numbers.
+    /// Where it does not hold as many.
     pub fn reshape(self, shape: [usize; AXES]) -> Self {
         assert_eq!(self.count(), shape.iter().product::<usize>(), "a new shape holds as many numbers");
         if self.rows().is_some() { Self { shape, strides: row_major(shape), ..self } } else { Self::new(self.into_vec(), shape) }
@@ -137,11 +137,11 @@ impl<T: Copy> Memory<T> {
     /// Axes of length 1 repeated to `shape`.
     ///
     /// # Panics
-    /// Where a longer axis would have to be repeated.
+    /// Where another axis would have to be.
     pub fn expand(mut self, shape: [usize; AXES]) -> Self {
-        for ((own, wanted), stride) in self.shape.into_iter().zip(shape).zip(&mut self.strides) {
-            if own != wanted {
-                assert_eq!(own, 1, "only an axis of length 1 can be repeated");
+        for ((stride, have), want) in self.strides.iter_mut().zip(self.shape).zip(shape) {
+            if have != want {
+                assert_eq!(have, 1, "only an axis of length 1 can be repeated");
                 *stride = 0;
             }
         }

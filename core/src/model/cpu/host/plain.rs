@@ -14,7 +14,6 @@ impl Host {
     ///
     /// # Errors
     /// None: there are no tensors elsewhere.
-    #[expect(clippy::unnecessary_wraps, clippy::result_large_err, reason = "where burn is there, tensors may live elsewhere")]
     pub fn new<const D: usize>(x: Tensor<D>) -> Result<Self, Tensor<D>> {
         Ok(Self(x.into_memory()))
     }

@@ -2,7 +2,7 @@
 //!
 //! | kind | what the schema gains | file |
 //! | --- | --- | --- |
-//! | C | two columns in place of one, under two names that both fit | [`column`] |
+//! | C | two columns in place of one, under two names that both fit | [`mod@column`] |
 //! | T | two tables in place of one | [`table`] |
 //! | J | a table that holds one column of another once more, so a join may or may not be needed | [`join`] |
 //! | P | a table of aggregates computed beforehand | [`aggregate`] |
