@@ -1,6 +1,8 @@
 //! `bench model`: a plain forward and a training step at GPT-2's shapes, for comparison with another program (`tests/bench/torch`).
+//! `bench decode`: tokens a second, and what a forking cache saves.
 //! `bench circuit`: what the masked forward and a training step cost, as ratios to a plain forward of the same batch in the same run.
 
+mod decode;
 mod model;
 
 use std::time::Instant;
@@ -25,6 +27,9 @@ pub enum Command {
     /// Plain forward or training step of a GPT-2-shaped model with random weights.
     #[command(after_help = "Example:\n  vitrine bench model --case train --threads 1")]
     Model(model::Options),
+    /// Tokens a second of prompts and of decoding; beam search with a forking cache against running prefixes again.
+    #[command(after_help = "Example:\n  vitrine bench decode smollm2 --threads 1")]
+    Decode(decode::Options),
     /// Plain forward, masked forward, and a training step with and without cached references.
     #[command(after_help = "Example:\n  vitrine bench circuit smollm2")]
     Circuit {
@@ -71,6 +76,7 @@ impl Times {
 pub fn run(command: Command, context: Context) -> Result<Outcome> {
     let (model, batch, tokens, repeats, device) = match command {
         Command::Model(options) => return model::run(&options, context),
+        Command::Decode(options) => return decode::run(&options, context),
         Command::Circuit { model, batch, tokens, repeats, device } => (model, batch, tokens, repeats, device),
     };
     let (device, device_name) = open::device(&device)?;

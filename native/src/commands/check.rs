@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use vitrine_core::{
+    decode::golden::decoders,
     formats::safetensors::SafeTensors,
     golden::Agreement,
     study::edge_pruning::golden::{self, TracrFiles},
@@ -16,7 +17,7 @@ use crate::{Outcome, atomic, open};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// tracr (a program's folder), circuits (rows of a task), hard-concrete, smollm2-logits.
+    /// tracr (a program's folder), circuits (rows of a task), decoders, hard-concrete, smollm2-logits.
     #[command(
         after_help = "Example:\n  vitrine check golden tracr path/to/program\n  vitrine check golden smollm2-logits ref_logits.jsonl"
     )]
@@ -47,8 +48,9 @@ pub fn run(command: Command, _: Context) -> Result<Outcome> {
         }
         "hard-concrete" => vec![hard_concrete::golden()],
         "circuits" => vec![golden::token_ids(&text(needed()?)?, &open::model(&model, &device)?.tokenizer)?],
+        "decoders" => decoders(&text(needed()?)?)?,
         "smollm2-logits" => vec![golden::logits(&text(needed()?)?, &open::model(&model, &device)?.model)?],
-        other => bail!("no golden kind {other}; there are: tracr, circuits, hard-concrete, smollm2-logits"),
+        other => bail!("no golden kind {other}; there are: tracr, circuits, decoders, hard-concrete, smollm2-logits"),
     };
     for agreement in &found {
         println!("{agreement}");
