@@ -57,12 +57,7 @@ impl AttentionContext {
         let visible = if config.causal { Visible::Causal } else { Visible::Lengths(batch.lengths().to_vec()) };
         let angles = match config.positions {
             Positions::Learned => None,
-            Positions::Rotary { base } => {
-                let rates: Vec<f64> = (0..d_head / 2).map(|i| base.powf(-2.0 * i as f64 / d_head as f64)).collect();
-                let table =
-                    |f: fn(f64) -> f64| (0..batch.seq_len()).flat_map(|p| rates.iter().map(move |r| f(p as f64 * r) as f32)).collect();
-                Some(Angles { cos: table(f64::cos), sin: table(f64::sin) })
-            }
+            Positions::Rotary { base } => Some(Angles::of(base, d_head, 0..batch.seq_len())),
         };
         Self { visible, angles, heads, kv_heads, d_head, tables: None }
     }

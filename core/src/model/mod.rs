@@ -3,6 +3,7 @@
 pub mod activation;
 pub mod attention;
 pub mod batch;
+pub mod cache;
 pub mod config;
 pub mod cpu;
 pub mod graph;
@@ -16,6 +17,7 @@ pub mod stream;
 pub mod transformer;
 
 pub use batch::Batch;
+pub use cache::Cache;
 pub use config::{Activation, Biases, NormKind, Positions, TransformerConfig};
 pub use graph::{EmbeddingNodes, Graph, Reader, Writer};
 pub use norm::Norm;

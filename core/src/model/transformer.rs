@@ -11,6 +11,7 @@ use crate::tensor::{Device, Int, Tensor, TensorData};
 use super::{
     attention::{AttentionContext, Qkv},
     batch::Batch,
+    cache::{Cache, CacheError},
     config::TransformerConfig,
     norm::Norm,
     product,
@@ -100,11 +101,36 @@ impl Transformer {
     /// As [`Transformer::forward`], from embeddings that the caller made.
     pub fn forward_from(&self, batch: &Batch, tok: Tensor<2>, pos: Option<Tensor<2>>, stream: &mut dyn Stream) -> Tensor<2> {
         let context = AttentionContext::new(&self.config, batch, &self.device());
+        self.run(batch, tok, pos, stream, &mut |_, qkv| context.attend(qkv))
+    }
+
+    /// Runs the blocks over the tokens that `batch` adds to each row of `cache`, which then holds them too; returns their final reads, `[tokens, d_model]`.
+    /// All sequences of the batch have the same length; an empty cache takes as many rows as the batch has.
+    ///
+    /// # Errors
+    /// [`CacheError`] where batch and cache do not fit each other or the context is full.
+    pub fn forward_cached(&self, batch: &Batch, cache: &mut Cache, stream: &mut dyn Stream) -> Result<Tensor<2>, CacheError> {
+        let past = cache.tokens();
+        let mut attention = cache.extend(self, batch)?;
+        let tok = self.tok_embed.clone().select(0, batch.ids().flatten(0, 1));
+        let pos = self.pos_embed.as_ref().map(|table| table.clone().narrow(0, past, batch.seq_len()).repeat_dim(0, batch.size()));
+        Ok(self.run(batch, tok, pos, stream, &mut |layer, qkv| attention.attend(layer, qkv)))
+    }
+
+    /// The one forward: `attend` gives the head outputs of a layer from its queries, keys and values.
+    fn run(
+        &self,
+        batch: &Batch,
+        tok: Tensor<2>,
+        pos: Option<Tensor<2>>,
+        stream: &mut dyn Stream,
+        attend: &mut dyn FnMut(usize, Qkv) -> Tensor<4>,
+    ) -> Tensor<2> {
         stream.begin(tok, pos);
         for (layer, block) in self.blocks.iter().enumerate() {
             let qkv = block.project(stream.attn_input(layer), &self.config, batch);
             stream.observe(layer, Site::Qkv(&qkv));
-            let z = HeadOutputs(context.attend(qkv));
+            let z = HeadOutputs(attend(layer, qkv));
             stream.observe(layer, Site::HeadOutputs(&z));
             stream.write_attn(layer, z, &block.attn_out);
             let pre = block.mlp_in.apply(block.norm_mlp.apply(stream.mlp_input(layer)));

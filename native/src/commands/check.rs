@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use vitrine_core::{
+    decode::golden::decoders,
     formats::safetensors::SafeTensors,
     golden::Agreement,
     study::{
@@ -22,7 +23,7 @@ use crate::{Outcome, atomic, open, sql::Folder};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// tracr (a program's folder), circuits (rows of a task), hard-concrete, smollm2-logits; sql-em, sql-ex, sql-coverage (tables.json and db/ beside the file).
+    /// tracr (a program's folder), circuits (rows of a task), decoders, hard-concrete, smollm2-logits; sql-em, sql-ex, sql-coverage (tables.json and db/ beside the file).
     #[command(
         after_help = "Example:\n  vitrine check golden tracr path/to/program\n  vitrine check golden smollm2-logits ref_logits.jsonl"
     )]
@@ -76,7 +77,10 @@ pub fn run(command: Command, _: Context) -> Result<Outcome> {
             let file = needed()?;
             logical_beam::golden::exact_match(&text(file)?, &text(&file.with_file_name("tables.json"))?)?
         }
-        other => bail!("no golden kind {other}; there are: tracr, circuits, hard-concrete, smollm2-logits, sql-em, sql-ex, sql-coverage"),
+        "decoders" => decoders(&text(needed()?)?)?,
+        other => bail!(
+            "no golden kind {other}; there are: tracr, circuits, decoders, hard-concrete, smollm2-logits, sql-em, sql-ex, sql-coverage"
+        ),
     };
     for agreement in &found {
         println!("{agreement}");

@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod circuit;
+mod decode;
 mod device;
 mod logits;
 mod model;
@@ -49,6 +50,8 @@ enum Command {
     /// Fetch, describe and run models.
     #[command(subcommand)]
     Model(model::Command),
+    /// Continue a prompt, by any decoding method; show the search as a tree.
+    Decode(decode::Decode),
     /// Build, check and compare reports.
     #[command(subcommand)]
     Report(report::Command),
@@ -76,6 +79,7 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
         Command::Run(study) => run::run(study, context),
         Command::Circuit(command) => circuit::run(command, context),
         Command::Model(command) => model::run(command, context),
+        Command::Decode(args) => decode::run(&args, context),
         Command::Report(command) => report::run(command, context),
         Command::Check(command) => check::run(command, context),
         Command::Sql(command) => sql::run(command, context).map(|()| Outcome::Fine),

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod circuits;
+mod decode;
 mod interactive;
 mod resume;
 mod sql;

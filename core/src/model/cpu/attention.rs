@@ -30,6 +30,15 @@ pub struct Angles {
     pub sin: Vec<f32>,
 }
 
+impl Angles {
+    /// Those of the given positions, the first of them in the first row.
+    pub fn of(base: f64, d_head: usize, positions: std::ops::Range<usize>) -> Self {
+        let rates: Vec<f64> = (0..d_head / 2).map(|i| base.powf(-2.0 * i as f64 / d_head as f64)).collect();
+        let table = |f: fn(f64) -> f64| positions.clone().flat_map(|p| rates.iter().map(move |r| f(p as f64 * r) as f32)).collect();
+        Self { cos: table(f64::cos), sin: table(f64::sin) }
+    }
+}
+
 /// What the kernels know about heads and positions.
 #[derive(Debug, Clone, Copy)]
 pub struct Heads<'a> {
@@ -241,7 +250,7 @@ impl pulp::WithSimd for SoftmaxPullback<'_> {
 }
 
 /// Turns the pairs (i, i + half) by the angles, or back for `sign` -1.
-fn turn(row: &mut [f32], [cos, sin]: [&[f32]; 2], sign: f32) {
+pub(super) fn turn(row: &mut [f32], [cos, sin]: [&[f32]; 2], sign: f32) {
     let (a, b) = row.split_at_mut(cos.len());
     for (((a, b), &c), &s) in a.iter_mut().zip(b).zip(cos).zip(sin) {
         (*a, *b) = (*a * c - *b * (s * sign), *b * c + *a * (s * sign));

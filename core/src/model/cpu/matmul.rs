@@ -9,7 +9,7 @@
 
 use std::cell::RefCell;
 
-use super::{for_each_task, pack::pack};
+use super::{few_rows, for_each_task, pack::pack};
 
 /// Most depth packed at once.
 const DEPTH: usize = 384;
@@ -141,6 +141,13 @@ impl pulp::WithSimd for Product<'_, '_, '_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, simd: S) {
+        if few_rows::fits(self.rows.len(), self.k, self.a, self.b) {
+            let Product { k, a, b, start, rows } = self;
+            let [mut sums, a_packed] = PACKED.take();
+            few_rows::product(simd, k, a, b, start, rows, &mut sums);
+            PACKED.set([sums, a_packed]);
+            return;
+        }
         let n = self.rows[0].len();
         let padded = |width: usize| n.next_multiple_of(width);
         // Tiles of 24 registers where there are 32, of 12 where there are 16.
@@ -155,12 +162,17 @@ impl pulp::WithSimd for Product<'_, '_, '_> {
     }
 }
 
+/// Depth of a block, all of about the same depth; at least 1.
+pub(super) fn depth_of_blocks(k: usize) -> usize {
+    k.div_ceil(k.div_ceil(DEPTH).max(1)).max(1)
+}
+
 /// All blocks of a product with tiles of `HEIGHT` rows and `VECTORS` registers, `WIDTH` numbers, across.
 #[inline(always)]
 fn blocks<S: pulp::Simd, const HEIGHT: usize, const VECTORS: usize, const WIDTH: usize>(simd: S, product: Product<'_, '_, '_>) {
     let Product { k, a, b, start, rows } = product;
     let (m, n) = (rows.len(), rows[0].len());
-    let depth = k.div_ceil(k.div_ceil(DEPTH).max(1));
+    let depth = depth_of_blocks(k);
     let columns = (COLUMNS / WIDTH * WIDTH).min(n.next_multiple_of(WIDTH));
     // A row of A is read where it lies; columns of A are packed: all at once where that is little, else some at a time.
     let direct = a.strides[1] == 1;
@@ -324,7 +336,7 @@ fn write_part<S: pulp::Simd, const VECTORS: usize, const WIDTH: usize>(out: &mut
 
 /// Fills a row with what the products are added to.
 #[inline(always)]
-fn begin(out: &mut [f32], start: Start<'_>) {
+pub(super) fn begin(out: &mut [f32], start: Start<'_>) {
     match start {
         Start::Zero => out.fill(0.0),
         Start::Row(row) => out.iter_mut().zip(row).for_each(|(o, &b)| *o = b),

@@ -7,7 +7,9 @@
 //! rows that the compiler vectorises, compiled once per instruction set and chosen at run time (`pulp`). Tensors that autodiff tracks, and tensors of other devices, take the tensor operations in the calling modules.
 
 pub mod attention;
+pub mod cached;
 mod cross_entropy;
+mod few_rows;
 mod host;
 pub mod matmul;
 mod pack;
