@@ -1,6 +1,7 @@
 // The circuit page on WebGPU, by Chromium's software adapter: the second bundle, its self-check, and the CPU wherever there is no GPU.
 import assert from 'node:assert/strict';
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile, cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { launch } from './browser.mjs';
@@ -20,12 +21,12 @@ describe('WebGPU', { skip, timeout: 3_600_000 }, () => {
   after(() => server?.end());
 
   /** The shipped model, run on the device that the address asks for. */
-  async function run(browser, device) {
+  async function run(browser, device, site = server.url) {
     const fetched = [];
-    const opened = await visit(browser, server.url);
+    const opened = await visit(browser, site);
     const { page } = opened;
     page.on('request', (request) => fetched.push(request.url()));
-    await page.goto(`${server.url}circuit.html${device ? `#device=${device}` : ''}`);
+    await page.goto(`${site}circuit.html${device ? `#device=${device}` : ''}`);
     await page.waitForFunction(() => globalThis.vitrine?.live.reading && !globalThis.vitrine.live.client.busy, null, { timeout: PATIENCE });
     return { ...opened, status: await page.locator('#status').textContent(), logits: await logits(page), gpu: fetched.some((url) => url.includes('/gpu/')) };
   }
@@ -81,21 +82,19 @@ describe('WebGPU', { skip, timeout: 3_600_000 }, () => {
   });
 
   test('a GPU that computes wrongly is not used', async () => {
-    const browser = await launch(['--enable-unsafe-webgpu']);
+    // A copy of the site whose check finds fault: what is tested is what the page does about it.
+    const copy = await mkdtemp(join(tmpdir(), 'vitrine-site-'));
+    await cp(folder, copy, { recursive: true });
+    await appendFile(join(copy, 'gpu/vitrine_web.js'), "\nBackend.prototype.check = async () => 'its outputs differ from the CPU’s by 3.000 of their size';\n");
+    const [browser, other] = await Promise.all([launch(['--enable-unsafe-webgpu']), serve(copy)]);
     try {
-      const context = await browser.newContext();
-      // The bundle's own check, with its answer turned: what is tested is what the page does about it.
-      await context.route('**/gpu/vitrine_web.js', async (route) => {
-        const answer = await route.fetch();
-        const text = await answer.text();
-        await route.fulfill({ response: answer, body: `${text}\nBackend.prototype.check = async () => 'its outputs differ from the CPU’s by 3.000 of their size';\n` });
-      });
-      const page = await context.newPage();
-      await page.goto(`${server.url}circuit.html#device=gpu`);
-      await page.waitForFunction(() => globalThis.vitrine?.live.reading && !globalThis.vitrine.live.client.busy, null, { timeout: PATIENCE });
-      assert.match(await page.locator('#status').textContent(), /Runs on this machine’s CPU, as the GPU could not be used: its outputs differ/);
+      const { status, gpu } = await run(browser, 'gpu', other.url);
+      assert.match(status, /Runs on this machine’s CPU, as the GPU could not be used: its outputs differ from the CPU’s by 3\.000 of their size\./);
+      assert.ok(gpu);
     } finally {
       await browser.close();
+      other.end();
+      await rm(copy, { recursive: true });
     }
   });
 });

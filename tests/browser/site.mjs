@@ -15,8 +15,8 @@ export const folder = process.env.VITRINE_SITE;
 export const binary = process.env.VITRINE_BIN ?? join(root, 'target/release/vitrine');
 
 /** Starts `vitrine serve`; answers its address and how to end it. */
-export async function serve() {
-  const child = spawn(binary, ['serve', '--dir', folder, '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+export async function serve(site = folder) {
+  const child = spawn(binary, ['serve', '--dir', site, '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
   const url = await new Promise((resolve, reject) => {
     lines.once('line', resolve);

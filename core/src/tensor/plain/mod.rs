@@ -251,5 +251,5 @@ impl<const D: usize> Tensor<D> {
     }
 }
 
-#[cfg(all(test, feature = "burn"))]
+#[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
 //! Every operation on the same numbers as burn's, on tensors that lie in rows, are cut, turned and repeated.
+#![cfg(feature = "burn")]
 
 use burn::tensor as reference;
 
