@@ -1,5 +1,3 @@
-#![expect(clippy::disallowed_methods, reason = "tests make their own files")]
-
 use super::*;
 
 /// A folder with one small database.
