@@ -24,7 +24,6 @@ impl<const D: usize> Both<D> {
     }
 }
 
-#[expect(clippy::unwrap_used, reason = "a failed test")]
 fn agree<const D: usize>(what: &str, ours: Tensor<D>, theirs: reference::Tensor<D>) {
     assert_eq!(ours.dims(), theirs.dims(), "{what}");
     let ours = ours.into_data().try_into_vec::<f32>().unwrap();
