@@ -11,6 +11,8 @@
 //! **A closed pipe** ends the program as it ends others (`vitrine … | head`); Rust would turn it into a panic of `println!`.
 #![allow(unsafe_code, reason = "two calls into the C library, each explained where it is made")]
 
+use anyhow::{Context as _, Result};
+
 /// Prepares the process. To be called first in `main`, while there is one thread.
 pub fn prepare() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -37,4 +39,14 @@ pub fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     // Where the system refuses larger stacks, or threads, rayon starts its own default pool in the next line.
     let _ = rayon::ThreadPoolBuilder::new().stack_size(STACK_BYTES).build_global();
     rayon::scope(|_| work())
+}
+
+/// Runs `work` in a pool of so many threads; without a number, where it stands.
+///
+/// # Errors
+/// Where the system refuses the threads.
+pub fn with_threads<T: Send>(threads: Option<usize>, work: impl FnOnce() -> T + Send) -> Result<T> {
+    let Some(n) = threads else { return Ok(work()) };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(n).stack_size(STACK_BYTES).build();
+    Ok(pool.context("cannot set the number of threads")?.install(work))
 }

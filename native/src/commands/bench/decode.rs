@@ -7,7 +7,7 @@ use serde_json::json;
 use vitrine_core::decode::{Beam, EarlyStop, Method, Rerun, Scorer, Settings, Step, TransformerScorer, Unconstrained, decode};
 
 use super::{super::Context, Times};
-use crate::{Outcome, commands::print_json, open};
+use crate::{Outcome, commands::print_json, open, process};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -34,13 +34,7 @@ pub struct Options {
 }
 
 pub fn run(options: &Options, context: Context) -> Result<Outcome> {
-    match options.threads {
-        Some(n) => {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().context("cannot set the number of threads")?;
-            pool.install(|| measure(options, context))
-        }
-        None => measure(options, context),
-    }
+    process::with_threads(options.threads, || measure(options, context))?
 }
 
 /// Times of a whole search, and what it found.

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 use serde_json::json;
 use vitrine_core::{
@@ -17,7 +17,7 @@ use vitrine_core::{
 };
 
 use super::{super::Context, median};
-use crate::{Outcome, open, resources};
+use crate::{Outcome, open, process, resources};
 
 /// Learning rate of the training case.
 const LR: f64 = 3e-4;
@@ -61,13 +61,7 @@ fn shape(case: Case) -> (TransformerConfig, usize, usize) {
 }
 
 pub fn run(options: &Options, context: Context) -> Result<Outcome> {
-    match options.threads {
-        Some(n) => {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().context("cannot set the number of threads")?;
-            pool.install(|| measure(options, context))
-        }
-        None => measure(options, context),
-    }
+    process::with_threads(options.threads, || measure(options, context))?
 }
 
 fn measure(options: &Options, context: Context) -> Result<Outcome> {
