@@ -27,6 +27,14 @@ use crate::{
 /// Largest text file read whole (configs, circuits, data), in bytes.
 pub const TEXT_LIMIT: u64 = 256 << 20;
 
+/// A text file, whole.
+///
+/// # Errors
+/// A file that cannot be read, is too large or is not UTF-8.
+pub fn text(path: &Path) -> Result<String> {
+    String::from_utf8(read_bounded(path, TEXT_LIMIT)?).with_context(|| format!("{} is not UTF-8 text", path.display()))
+}
+
 /// A loaded model with its tokenizer.
 pub struct Opened {
     pub model: Transformer,
@@ -145,8 +153,6 @@ pub fn device(name: &str) -> Result<(Device, String)> {
 
 /// Reads a circuit in any of the known formats: vitrine's JSON, EAP-IG's JSON, an edge list as JSON or text.
 pub fn circuit(path: &Path, graph: &Graph) -> Result<Circuit> {
-    let bytes = read_bounded(path, TEXT_LIMIT)?;
-    let text = std::str::from_utf8(&bytes).with_context(|| format!("{} is not text", path.display()))?;
-    let opened = inspect::open(text, Some(graph.shape())).with_context(|| format!("in {}", path.display()))?;
+    let opened = inspect::open(&text(path)?, Some(graph.shape())).with_context(|| format!("in {}", path.display()))?;
     Ok(opened.circuit)
 }

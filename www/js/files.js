@@ -1,7 +1,7 @@
 // Files that a person chooses or drops: sorted into models and circuits, bounded before they are read.
 
 /** Largest circuit file that a page reads: SmolLM2's whole EAP-IG graph is 8 MB. */
-export const MOST_CIRCUIT = 64 << 20;
+const MOST_CIRCUIT = 64 << 20;
 /** Most files of one drop, folders included. */
 const MOST_FILES = 200;
 

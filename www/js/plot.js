@@ -29,7 +29,7 @@ export function ticks(low, high, most = 5) {
 }
 
 /** Powers of ten, with halves of them where there is room. */
-export function logTicks(low, high) {
+function logTicks(low, high) {
   const list = [];
   for (let power = 1; power <= high * 1.0001; power *= 10) for (const m of [1, 2, 5]) if (power * m >= low && power * m <= high) list.push(power * m);
   return list.length > 8 ? list.filter((x) => /^1/.test(String(x))) : list;

@@ -51,7 +51,7 @@ export async function find(hash) {
 }
 
 /** @param {string} hash */
-export async function forget(hash) {
+async function forget(hash) {
   localStorage.setItem(INDEX, JSON.stringify(kept().filter((one) => one.hash !== hash)));
   try {
     await (await folder()).removeEntry(hash);

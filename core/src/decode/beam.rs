@@ -78,7 +78,7 @@ impl Method for Beam {
         let Self { width, penalty, early_stop } = *self;
         setting((1..=MAX_WIDTH).contains(&width), "the beam's width", width, "between 1 and 4096")?;
         penalty.check()?;
-        let wanted = if search.settings.outputs == 0 { width } else { search.settings.outputs };
+        let wanted = search.outputs(width);
         let mut live = vec![search.begin()?];
         let mut pool: Vec<Hypothesis> = vec![];
         while !live.is_empty() {
@@ -95,11 +95,7 @@ impl Method for Beam {
             live = next.live.into_iter().map(|(_, live)| live).collect();
             pool.extend(next.ended.into_iter().map(|(_, hypothesis)| scored(hypothesis, penalty)));
             rank(&mut pool);
-            if is_over(early_stop, penalty, &pool, &live, wanted, search.max_tokens()) {
-                for hypothesis in live.drain(..) {
-                    search.give_up(hypothesis.node, Cut::Beaten);
-                }
-            }
+            stop_early(search, (early_stop, penalty), &pool, &mut live, wanted);
         }
         pool.truncate(wanted);
         Ok(pool)
@@ -116,19 +112,23 @@ pub(super) fn rank(pool: &mut [Hypothesis]) {
     pool.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.tokens.cmp(&b.tokens)));
 }
 
-/// Whether a ranked pool is what the search returns.
-pub(super) fn is_over(
-    early_stop: EarlyStop,
-    penalty: LengthPenalty,
+/// Gives up what is live once the ranked pool is what the search returns.
+pub(super) fn stop_early(
+    search: &mut Search<'_>,
+    (early_stop, penalty): (EarlyStop, LengthPenalty),
     pool: &[Hypothesis],
-    live: &[Live],
+    live: &mut Vec<Live>,
     wanted: usize,
-    max_tokens: usize,
-) -> bool {
-    let Some(last) = wanted.checked_sub(1).and_then(|last| pool.get(last)) else { return false };
-    match early_stop {
+) {
+    let Some(last) = wanted.checked_sub(1).and_then(|last| pool.get(last)) else { return };
+    let is_over = match early_stop {
         EarlyStop::Never => false,
         EarlyStop::Enough => true,
-        EarlyStop::Certain => live.iter().all(|hypothesis| penalty.attainable(hypothesis, max_tokens) < last.score),
+        EarlyStop::Certain => live.iter().all(|hypothesis| penalty.attainable(hypothesis, search.max_tokens()) < last.score),
+    };
+    if is_over {
+        for hypothesis in live.drain(..) {
+            search.give_up(hypothesis.node, Cut::Beaten);
+        }
     }
 }

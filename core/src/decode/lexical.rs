@@ -8,7 +8,7 @@
 
 use super::{
     Method,
-    beam::{EarlyStop, LengthPenalty, is_over, rank, scored},
+    beam::{EarlyStop, LengthPenalty, rank, scored, stop_early},
     search::{Candidate, DecodeError, Hypothesis, MAX_WIDTH, Search, setting},
     trace::Cut,
 };
@@ -96,7 +96,7 @@ impl Method for Lexical {
         let tokens: usize = self.phrases.iter().map(Vec::len).sum();
         setting(self.phrases.iter().all(|phrase| !phrase.is_empty()), "a phrase", "empty", "at least one token")?;
         setting(tokens <= search.max_tokens(), "the phrases' length together", tokens, "at most the tokens asked for")?;
-        let wanted = if search.settings.outputs == 0 { width } else { search.settings.outputs };
+        let wanted = search.outputs(width);
         let mut live = vec![search.begin()?];
         let mut states = vec![Met { whole: vec![false; self.phrases.len()], partial: None }];
         let mut pool: Vec<Hypothesis> = vec![];
@@ -150,11 +150,7 @@ impl Method for Lexical {
                 }
             }
             rank(&mut pool);
-            if is_over(self.early_stop, self.penalty, &pool, &live, wanted, search.max_tokens()) {
-                for hypothesis in live.drain(..) {
-                    search.give_up(hypothesis.node, Cut::Beaten);
-                }
-            }
+            stop_early(search, (self.early_stop, self.penalty), &pool, &mut live, wanted);
         }
         pool.truncate(wanted);
         Ok(pool)

@@ -3,7 +3,7 @@
 //! What a cache is measured against and compared with; nothing else should use it.
 
 use super::{
-    scorer::{Scorer, ScorerError, Step},
+    scorer::{Scorer, ScorerError, Step, forked},
     transformer::log_probs,
 };
 use crate::model::{Transformer, stream::Plain, transformer::select_rows};
@@ -42,11 +42,7 @@ impl Scorer for Rerun<'_> {
     }
 
     fn advance(&mut self, steps: &[Step]) -> Result<Vec<Vec<f64>>, ScorerError> {
-        let fork = |step: &Step| match self.rows.get(step.parent) {
-            Some(row) => Ok([&row[..], &[step.token]].concat()),
-            None => Err(ScorerError::Parent { row: step.parent, rows: self.rows.len() }),
-        };
-        self.rows = steps.iter().map(fork).collect::<Result<_, _>>()?;
+        self.rows = forked(&self.rows, steps)?;
         self.scores()
     }
 }

@@ -7,6 +7,7 @@
 use super::{
     Method,
     filter::Filter,
+    scorer::log_sum_exp,
     search::{Candidate, DecodeError, Hypothesis, Live, MAX_WIDTH, Search, setting},
     trace::Cut,
 };
@@ -86,7 +87,7 @@ fn normalize(log_probs: &mut [f64]) {
     if largest == f64::NEG_INFINITY {
         return;
     }
-    let normalizer = largest + log_probs.iter().map(|x| (x - largest).exp()).sum::<f64>().ln();
+    let normalizer = log_sum_exp(largest, log_probs.iter().copied());
     for x in log_probs {
         *x -= normalizer;
     }

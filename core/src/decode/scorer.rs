@@ -54,13 +54,29 @@ pub trait Scorer {
     fn advance(&mut self, steps: &[Step]) -> Result<Vec<Vec<f64>>, ScorerError>;
 }
 
+/// The prefixes that `steps` make of `rows`: what a scorer without memory runs.
+///
+/// # Errors
+/// [`ScorerError::Parent`] for a row that is not there.
+pub(super) fn forked(rows: &[Vec<u32>], steps: &[Step]) -> Result<Vec<Vec<u32>>, ScorerError> {
+    let fork = |step: &Step| match rows.get(step.parent) {
+        Some(row) => Ok([&row[..], &[step.token]].concat()),
+        None => Err(ScorerError::Parent { row: step.parent, rows: rows.len() }),
+    };
+    steps.iter().map(fork).collect()
+}
+
+/// `log sum exp x`, where the largest x is a number.
+pub(super) fn log_sum_exp(largest: f64, x: impl Iterator<Item = f64>) -> f64 {
+    largest + x.map(|x| (x - largest).exp()).sum::<f64>().ln()
+}
+
 /// `x - log sum exp x`, in double precision; `None` where that is no number.
 pub fn log_softmax(logits: &[f32]) -> Option<Vec<f64>> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     if !largest.is_finite() || logits.iter().any(|x| x.is_nan()) {
         return None;
     }
-    let largest = f64::from(largest);
-    let normalizer = largest + logits.iter().map(|&x| (f64::from(x) - largest).exp()).sum::<f64>().ln();
+    let normalizer = log_sum_exp(f64::from(largest), logits.iter().map(|&x| f64::from(x)));
     Some(logits.iter().map(|&x| f64::from(x) - normalizer).collect())
 }

@@ -188,6 +188,11 @@ pub fn decode(
 }
 
 impl Search<'_> {
+    /// Hypotheses to return by a method that holds `width`.
+    pub fn outputs(&self, width: usize) -> usize {
+        if self.settings.outputs == 0 { width } else { self.settings.outputs }
+    }
+
     /// Longest continuation: what was asked for, or what fits the model.
     pub fn max_tokens(&self) -> usize {
         self.max_tokens

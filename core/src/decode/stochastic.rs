@@ -10,6 +10,8 @@
 
 use super::{
     Method,
+    beam::rank,
+    scorer::log_sum_exp,
     search::{Candidate, DecodeError, Hypothesis, Live, MAX_WIDTH, Search, setting, top},
     trace::Cut,
 };
@@ -60,7 +62,7 @@ impl Stochastic {
             }
         }
         let largest = next.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let normalizer = largest + next.iter().map(|x| (x - largest).exp()).sum::<f64>().ln();
+        let normalizer = log_sum_exp(largest, next.iter().copied());
         let phi = |token: usize| node.phi + next[token] - normalizer;
         // A number is drawn for every token, so that a mask does not shift what the others get.
         let noisy: Vec<f64> = (0..next.len()).map(|token| phi(token) - (-random.uniform().ln()).ln()).collect();
@@ -127,7 +129,7 @@ impl Method for Stochastic {
             live = next.live.into_iter().map(|(_, live)| live).collect();
             finished.extend(next.ended.into_iter().map(|(_, hypothesis)| hypothesis));
         }
-        super::beam::rank(&mut finished);
+        rank(&mut finished);
         Ok(finished)
     }
 }

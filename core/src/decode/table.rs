@@ -1,6 +1,6 @@
 //! Scorers that are a function of the prefix: small models with known answers.
 
-use super::scorer::{Scorer, ScorerError, Step};
+use super::scorer::{Scorer, ScorerError, Step, forked};
 
 /// A scorer made of a function from the prefix (prompt included) to log-probabilities `[vocab]`.
 pub struct FnScorer<F> {
@@ -41,11 +41,7 @@ impl<F: Fn(&[u32]) -> Vec<f64>> Scorer for FnScorer<F> {
     }
 
     fn advance(&mut self, steps: &[Step]) -> Result<Vec<Vec<f64>>, ScorerError> {
-        let fork = |step: &Step| match self.rows.get(step.parent) {
-            Some(row) => Ok([&row[..], &[step.token]].concat()),
-            None => Err(ScorerError::Parent { row: step.parent, rows: self.rows.len() }),
-        };
-        self.rows = steps.iter().map(fork).collect::<Result<_, _>>()?;
+        self.rows = forked(&self.rows, steps)?;
         self.rows.iter().map(|row| self.scores(row)).collect()
     }
 }

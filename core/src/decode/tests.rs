@@ -332,23 +332,8 @@ prompt  0.0000  3 tokens may follow
 
 #[test]
 fn decode_transformer_beams_equal_those_without_a_cache() {
-    use crate::model::{Activation, Biases, NormKind, Positions, Transformer, TransformerConfig};
-    let gpt2 = TransformerConfig {
-        n_layers: 2,
-        d_model: 24,
-        n_heads: 4,
-        n_kv_heads: 4,
-        d_head: 6,
-        d_mlp: 20,
-        vocab_size: 11,
-        d_out: 11,
-        max_positions: 12,
-        ..TransformerConfig::gpt2_small()
-    };
-    let rotary = Positions::Rotary { base: 100.0 };
-    let norm = NormKind::Rms { eps: 1e-5 };
-    let llama = TransformerConfig { n_kv_heads: 2, norm, positions: rotary, activation: Activation::SwiGlu, biases: Biases::NONE, ..gpt2 };
-    for config in [gpt2, llama] {
+    use crate::model::{Transformer, testing::families};
+    for config in families() {
         let mut model = Transformer::init(config, 7, &crate::tensor::Device::flex());
         model.tok_embed = model.tok_embed * 20.0;
         let mut cached = TransformerScorer::new(&model);

@@ -5,11 +5,13 @@
 //!
 //! On the CPU's plain memory both are one fused kernel ([`super::cpu::attention`]); other devices, and tensors that autodiff follows, take the tensor operations here.
 
+use std::ops::Range;
+
 use crate::tensor::{Device, Tensor, TensorData, activation::softmax};
 
 use super::{
     batch::Batch,
-    config::{Positions, TransformerConfig},
+    config::TransformerConfig,
     cpu::{
         self, Host,
         attention::{Angles, Visible},
@@ -38,8 +40,8 @@ pub struct AttentionContext {
 
 #[derive(Debug, Clone)]
 struct Tables {
-    /// `[1 or batch, 1, 1 or query, key]`, 0 where seen.
-    mask: Tensor<4>,
+    /// `[1 or batch, 1, 1 or query, key]`, 0 where seen; none where all is.
+    mask: Option<Tensor<4>>,
     /// cosine and sine, `[1, 1, position, d_head / 2]`.
     rotation: Option<[Tensor<4>; 2]>,
 }
@@ -48,31 +50,39 @@ impl AttentionContext {
     /// Mask and angles for `batch`. Padding is to the right: causal models never see it, others mask it by `batch.lengths`.
     pub fn new(config: &TransformerConfig, batch: &Batch, device: &Device) -> Self {
         let mut context = Self::on_host(config, batch);
-        context.tables = (!cpu::is_host_device(device)).then(|| context.tables(batch, device));
+        context.tables = (!cpu::is_host_device(device)).then(|| context.tables(0..batch.seq_len(), device));
         context
     }
 
     fn on_host(config: &TransformerConfig, batch: &Batch) -> Self {
-        let TransformerConfig { n_heads: heads, n_kv_heads: kv_heads, d_head, .. } = *config;
         let visible = if config.causal { Visible::Causal } else { Visible::Lengths(batch.lengths().to_vec()) };
-        let angles = match config.positions {
-            Positions::Learned => None,
-            Positions::Rotary { base } => Some(Angles::of(base, d_head, 0..batch.seq_len())),
-        };
-        Self { visible, angles, heads, kv_heads, d_head, tables: None }
+        Self::seeing(config, visible, 0..batch.seq_len())
     }
 
-    fn tables(&self, batch: &Batch, device: &Device) -> Tables {
-        let seq = batch.seq_len();
+    /// Mask and angles for tokens at `positions` that go on from those before them, of a causal model, as tensors: for [`AttentionContext::go_on`].
+    pub(super) fn going_on(config: &TransformerConfig, positions: Range<usize>, device: &Device) -> Self {
+        let mut context = Self::seeing(config, Visible::Causal, positions.clone());
+        context.tables = Some(context.tables(positions, device));
+        context
+    }
+
+    fn seeing(config: &TransformerConfig, visible: Visible, positions: Range<usize>) -> Self {
+        let TransformerConfig { n_heads: heads, n_kv_heads: kv_heads, d_head, .. } = *config;
+        Self { visible, angles: Angles::of(config, positions), heads, kv_heads, d_head, tables: None }
+    }
+
+    fn tables(&self, positions: Range<usize>, device: &Device) -> Tables {
+        let (seq, keys) = (positions.len(), positions.end);
         let shown = |seen: bool| if seen { 0.0 } else { HIDDEN };
         let mask = match &self.visible {
+            Visible::Causal if seq == 1 => None,
             Visible::Causal => {
-                let rows = (0..seq).flat_map(|q| (0..seq).map(move |k| shown(k <= q))).collect::<Vec<f32>>();
-                Tensor::from_data(TensorData::new(rows, [1, 1, seq, seq]), device)
+                let rows = positions.flat_map(|q| (0..keys).map(move |k| shown(k <= q))).collect::<Vec<f32>>();
+                Some(Tensor::from_data(TensorData::new(rows, [1, 1, seq, keys]), device))
             }
             Visible::Lengths(lengths) => {
                 let rows = lengths.iter().flat_map(|&len| (0..seq).map(move |k| shown(k < len))).collect::<Vec<f32>>();
-                Tensor::from_data(TensorData::new(rows, [lengths.len(), 1, 1, seq]), device)
+                Some(Tensor::from_data(TensorData::new(rows, [lengths.len(), 1, 1, seq]), device))
             }
         };
         let table = |values: &Vec<f32>| Tensor::from_data(TensorData::new(values.clone(), [1, 1, seq, self.d_head / 2]), device);
@@ -116,10 +126,20 @@ impl AttentionContext {
     }
 
     fn attend_tensors(&self, qkv: Tensor<4>) -> Tensor<4> {
+        self.go_on(qkv, None).0
+    }
+
+    /// Head outputs of new tokens, `[batch, heads, query, d_head]`, which see the rotated keys and the values of `earlier` ones, `[batch, kv_head, position, d_head]`, too;
+    /// and keys and values of all.
+    pub(super) fn go_on(&self, qkv: Tensor<4>, earlier: Option<[Tensor<4>; 2]>) -> (Tensor<4>, [Tensor<4>; 2]) {
         let [q, k, v] = self.apart(qkv);
         let dims = q.dims();
         let (q, k) = (self.rotate(q, false), self.rotate(k, false));
-        self.pattern(self.grouped(q), k).matmul(v).reshape(dims)
+        let [keys, values] = match earlier {
+            Some([keys, values]) => [Tensor::cat(vec![keys, k], 2), Tensor::cat(vec![values, v], 2)],
+            None => [k, v],
+        };
+        (self.pattern(self.grouped(q), keys.clone()).matmul(values.clone()).reshape(dims), [keys, values])
     }
 
     fn pullback_tensors(&self, qkv: Tensor<4>, d_z: Tensor<4>) -> Tensor<4> {
@@ -153,8 +173,8 @@ impl AttentionContext {
         let dims = scores.dims();
         let [batch, _, grouped_query, key] = dims;
         let per_head = scores.reshape([batch, self.heads, grouped_query / self.group(), key]);
-        let masked = match &self.tables {
-            Some(tables) => per_head + tables.mask.clone(),
+        let masked = match self.tables.as_ref().and_then(|tables| tables.mask.clone()) {
+            Some(mask) => per_head + mask,
             None => per_head,
         };
         softmax(masked, 3).reshape(dims)
@@ -173,7 +193,7 @@ impl AttentionContext {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::rng::Stream;
+    use crate::{model::Positions, train::rng::Stream};
 
     fn values(name: &str, n: usize) -> Vec<f32> {
         let mut stream = Stream::new(5, name, 0);
@@ -222,7 +242,7 @@ mod tests {
             let context = AttentionContext::new(&config, &batch, &device);
             assert!(context.tables.is_none());
             let mut slow = AttentionContext::on_host(&config, &batch);
-            slow.tables = Some(slow.tables(&batch, &device));
+            slow.tables = Some(slow.tables(0..seq, &device));
             let z = slow.attend_tensors(by_token.clone());
             let d = slow.pullback_tensors(by_token.clone(), d_z.clone());
             for qkv in [by_token.clone(), by_reader.permute([1, 0, 2, 3])] {

@@ -5,13 +5,12 @@
 //! **Method.** On the CPU's plain memory a row is a list of slots in one pool and forking copies nothing ([`super::cpu::cached`]). On other devices keys and values are one tensor a layer,
 //! `[row, kv_head, position, d_head]`, and forking takes rows by index. The first row can be kept aside ([`Cache::keep`]): a later prompt that begins as this one did goes on from there.
 
-use crate::tensor::{Device, Int, Tensor, TensorData, activation::softmax};
 use thiserror::Error;
 
 use super::{
     attention::{AttentionContext, Qkv},
     batch::Batch,
-    config::{Positions, TransformerConfig},
+    config::TransformerConfig,
     cpu::{
         self, Host,
         attention::Angles,
@@ -19,9 +18,7 @@ use super::{
     },
     transformer::Transformer,
 };
-
-/// Added to the scores of keys that a query may not see.
-const HIDDEN: f32 = -1e30;
+use crate::tensor::{Device, Int, Tensor, TensorData};
 
 /// Why new tokens do not fit the cache.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -176,96 +173,68 @@ impl Cache {
         if tokens > self.config.max_positions {
             return Err(CacheError::Full { tokens, max: self.config.max_positions });
         }
-        let angles = match self.config.positions {
-            Positions::Learned => None,
-            Positions::Rotary { base } => Some(Angles::of(base, self.config.d_head, past..tokens)),
-        };
-        // From nothing the fused kernel of whole sequences is faster.
-        let whole = (past == 0 && seq > 1).then(|| AttentionContext::new(&self.config, batch, &model.device()));
         (self.rows, self.tokens) = (size, tokens);
-        if let Store::Host { pool, rows, .. } = &mut self.store {
-            rows.resize(size, vec![]);
-            for row in rows {
-                row.extend((0..seq).map(|_| pool.take()));
+        let how = match &mut self.store {
+            Store::Host { pool, rows, .. } => {
+                rows.resize(size, vec![]);
+                for row in rows {
+                    row.extend((0..seq).map(|_| pool.take()));
+                }
+                // From nothing the fused kernel of whole sequences is faster.
+                let whole = (past == 0 && seq > 1).then(|| AttentionContext::new(&self.config, batch, &model.device()));
+                How::Host { angles: Angles::of(&self.config, past..tokens), whole }
             }
-        }
-        Ok(CachedAttention { cache: self, angles, whole, past, seq })
+            Store::Tensors { device, .. } => How::Tensors(AttentionContext::going_on(&self.config, past..tokens, device)),
+        };
+        Ok(CachedAttention { cache: self, how, seq })
     }
 }
 
 /// The attention of one forward over a cache.
 pub(super) struct CachedAttention<'a> {
     cache: &'a mut Cache,
-    /// Of the new positions.
-    angles: Option<Angles>,
-    whole: Option<AttentionContext>,
-    past: usize,
+    how: How,
+    /// New tokens of each row.
     seq: usize,
+}
+
+/// What the forward's layers share, by where the cache keeps its keys and values.
+enum How {
+    /// Angles of the new positions, and the attention of whole sequences where they begin from nothing.
+    Host {
+        angles: Option<Angles>,
+        whole: Option<AttentionContext>,
+    },
+    Tensors(AttentionContext),
 }
 
 impl CachedAttention<'_> {
     /// Head outputs `[row, head, new position, d_head]`; the layer's keys and values are remembered.
     pub(super) fn attend(&mut self, layer: usize, qkv: Qkv) -> Tensor<4> {
         let Cache { config, rows: n_rows, store, .. } = &mut *self.cache;
-        match store {
-            Store::Host { pool, rows, .. } => {
+        match (store, &self.how) {
+            (Store::Host { pool, rows, .. }, How::Host { angles, whole }) => {
                 let device = qkv.0.device();
-                let by_token = qkv.0.clone().permute([0, 2, 1, 3]);
-                match Host::new(by_token).map(Host::contiguous) {
-                    Ok(host) => {
-                        pool.store(layer, rows, self.seq, host.values(), self.angles.as_ref());
-                        if let Some(whole) = &self.whole {
-                            return whole.attend(qkv);
-                        }
-                        let z = pool.attend(layer, rows, self.seq, &host, self.angles.as_ref());
-                        cpu::tensor(z, [*n_rows, self.seq, config.n_heads, config.d_head], &device).permute([0, 2, 1, 3])
-                    }
-                    // Not reached: the store was chosen by the device.
-                    Err(by_token) => by_token.permute([0, 2, 1, 3]).narrow(1, 0, config.n_heads),
+                let by_token = Host::new(qkv.0.clone().permute([0, 2, 1, 3])).map(Host::contiguous);
+                let by_token = by_token.unwrap_or_else(|_| unreachable!("the store was chosen by the device"));
+                pool.store(layer, rows, self.seq, by_token.values(), angles.as_ref());
+                if let Some(whole) = whole {
+                    return whole.attend(qkv);
                 }
+                let z = pool.attend(layer, rows, self.seq, &by_token, angles.as_ref());
+                cpu::tensor(z, [*n_rows, self.seq, config.n_heads, config.d_head], &device).permute([0, 2, 1, 3])
             }
-            Store::Tensors { layers, device, .. } => {
-                let (h, g) = (config.n_heads, config.n_kv_heads);
-                let [q, k, v] = [(0, h), (h, g), (h + g, g)].map(|(from, n)| qkv.0.clone().narrow(1, from, n));
-                let [q, k] = [q, k].map(|x| rotate(x, self.angles.as_ref(), device));
-                let [keys, values] = match layers.get(layer).cloned() {
-                    Some([keys, values]) => [Tensor::cat(vec![keys, k], 2), Tensor::cat(vec![values, v], 2)],
-                    None => [k, v],
-                };
-                let held = [keys.clone(), values.clone()];
+            (Store::Tensors { layers, .. }, How::Tensors(context)) => {
+                let (z, held) = context.go_on(qkv.0, layers.get(layer).cloned());
                 match layers.get_mut(layer) {
                     Some(place) => *place = held,
                     None => layers.push(held),
                 }
-                attend_tensors(config, q, keys, values, self.past, device)
+                z
             }
+            _ => unreachable!("the way follows from the store"),
         }
     }
-}
-
-/// Turns the pairs (i, i + d/2) of `[row, head, position, d_head]`.
-fn rotate(x: Tensor<4>, angles: Option<&Angles>, device: &Device) -> Tensor<4> {
-    let Some(angles) = angles else { return x };
-    let [_, _, seq, width] = x.dims();
-    let half = width / 2;
-    let table = |values: &[f32]| Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, 1, seq, half]), device);
-    let (cos, sin) = (table(&angles.cos), table(&angles.sin));
-    let (a, b) = (x.clone().narrow(3, 0, half), x.narrow(3, half, half));
-    Tensor::cat(vec![a.clone() * cos.clone() - b.clone() * sin.clone(), b * cos + a * sin], 3)
-}
-
-/// `softmax(q k^T / sqrt(d) + mask) v` for queries that begin at position `past`.
-fn attend_tensors(config: &TransformerConfig, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, past: usize, device: &Device) -> Tensor<4> {
-    let [rows, heads, seq, d_head] = q.dims();
-    let (kv_heads, keys) = (config.n_kv_heads, past + seq);
-    let scores = q.reshape([rows, kv_heads, heads / kv_heads * seq, d_head]).matmul(k.swap_dims(2, 3)) * (d_head as f64).powf(-0.5);
-    let mut scores = scores.reshape([rows, heads, seq, keys]);
-    if seq > 1 {
-        let mask: Vec<f32> = (0..seq).flat_map(|i| (0..keys).map(move |k| if k <= past + i { 0.0 } else { HIDDEN })).collect();
-        scores = scores + Tensor::<4>::from_data(TensorData::new(mask, [1, 1, seq, keys]), device);
-    }
-    let pattern = softmax(scores, 3).reshape([rows, kv_heads, heads / kv_heads * seq, keys]);
-    pattern.matmul(v).reshape([rows, heads, seq, d_head])
 }
 
 #[cfg(test)]

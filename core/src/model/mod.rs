@@ -14,6 +14,8 @@ pub mod params;
 pub mod product;
 pub mod save;
 pub mod stream;
+#[cfg(test)]
+pub mod testing;
 pub mod transformer;
 
 pub use batch::Batch;

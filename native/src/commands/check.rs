@@ -19,7 +19,11 @@ use vitrine_core::{
 };
 
 use super::Context;
-use crate::{Outcome, atomic, open, sql::Folder};
+use crate::{
+    Outcome, atomic,
+    open::{self, text},
+    sql::Folder,
+};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -91,8 +95,4 @@ pub fn run(command: Command, _: Context) -> Result<Outcome> {
 /// The databases named, or those beside the file; a query may take a minute, as in the official tool.
 fn databases(named: Option<&Path>, file: &Path) -> Folder {
     Folder::new(&named.map_or_else(|| file.with_file_name("db"), Path::to_owned), Duration::from_mins(1))
-}
-
-fn text(path: &Path) -> Result<String> {
-    String::from_utf8(atomic::read_bounded(path, open::TEXT_LIMIT)?).with_context(|| format!("{} is not text", path.display()))
 }

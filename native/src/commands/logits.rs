@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 use vitrine_core::{
@@ -14,7 +14,7 @@ use vitrine_core::{
 };
 
 use super::{Context, circuit::data::AblationArg, print_json};
-use crate::{Outcome, atomic::read_bounded, open, registry::FileSource};
+use crate::{Outcome, open, registry::FileSource};
 
 #[derive(Debug, Args)]
 pub struct Logits {
@@ -41,14 +41,13 @@ pub struct Logits {
 pub fn subject(name: &str) -> Result<Subject> {
     let (device, _) = open::device("cpu")?;
     let folder = PathBuf::from(name);
-    let read = |file: &str| read_bounded(&folder.join(file), open::TEXT_LIMIT);
     let weights = || -> Result<_> { Ok(SafeTensors::open(FileSource::open(&folder.join("model.safetensors"))?)?) };
-    let text = |bytes: Vec<u8>, file: &str| String::from_utf8(bytes).with_context(|| format!("{file} is not text"));
+    let text = |file: &str| open::text(&folder.join(file));
     if folder.join("words.json").is_file() {
-        return Ok(Subject::small(&read("config.json")?, &weights()?, &text(read("words.json")?, "words.json")?, &device)?);
+        return Ok(Subject::small(text("config.json")?.as_bytes(), &weights()?, &text("words.json")?, &device)?);
     }
     if folder.join("config.json").is_file() && !folder.join("tokenizer.json").is_file() {
-        return Ok(Subject::program(&text(read("config.json")?, "config.json")?, &weights()?, &device)?);
+        return Ok(Subject::program(&text("config.json")?, &weights()?, &device)?);
     }
     let opened = open::model(name, &device)?;
     Ok(Subject::text(opened.model, opened.tokenizer)?)

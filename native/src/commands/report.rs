@@ -10,7 +10,10 @@ use vitrine_core::{
 };
 
 use super::{Context, print_json, recompute};
-use crate::{Outcome, atomic, interactive, open::TEXT_LIMIT};
+use crate::{
+    Outcome, atomic, interactive,
+    open::{TEXT_LIMIT, text},
+};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -47,10 +50,6 @@ pub enum Command {
     },
     /// What differs between two reports.
     Diff { a: PathBuf, b: PathBuf },
-}
-
-fn text(path: &Path) -> Result<String> {
-    String::from_utf8(atomic::read_bounded(path, TEXT_LIMIT)?).with_context(|| format!("{} is not text", path.display()))
 }
 
 pub fn run(command: Command, context: Context) -> Result<Outcome> {

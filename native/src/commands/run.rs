@@ -164,9 +164,7 @@ impl EdgePruning {
         };
         let mut value = serde_json::to_value(StudyConfig::preset(preset, self.model.is_some()))?;
         if let Some(path) = &self.config {
-            let bytes = atomic::read_bounded(path, open::TEXT_LIMIT)?;
-            let text = std::str::from_utf8(&bytes).with_context(|| format!("{} is not UTF-8 text", path.display()))?;
-            settings::lay_file(&mut value, text).with_context(|| format!("in {}", path.display()))?;
+            settings::lay_file(&mut value, &open::text(path)?).with_context(|| format!("in {}", path.display()))?;
         }
         self.set.iter().try_for_each(|one| settings::lay_one(&mut value, one))?;
         let mut config: StudyConfig = serde_json::from_value(value)?;

@@ -1,26 +1,27 @@
 //! `sql match`: predictions against gold queries. `sql plan`: a query's shape, template and slots. `sql ambiguate`: the second readings that AmbiQT's rules give it.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use vitrine_core::study::logical_beam::sql::{
-    accuracy::{Accuracy, Executed},
-    ambiguate::{Ambiguous, Kind, Synonyms, ambiguate},
-    ddl,
-    exact::Gold,
-    execute::{execution_match, match_by_rows},
-    names::Names,
-    plan::Plan,
-    schema::Schema,
-    strict, tables_json,
-    template::{SchemaWords, templatise},
+use vitrine_core::study::logical_beam::{
+    golden,
+    sql::{
+        accuracy::{Accuracy, Executed},
+        ambiguate::{Ambiguous, Kind, Synonyms, ambiguate},
+        ddl,
+        exact::Gold,
+        execute::{execution_match, match_by_rows},
+        plan::Plan,
+        schema::Schema,
+        strict, tables_json,
+        template::{SchemaWords, templatise},
+    },
 };
 
 use super::{Context, print_json};
-use crate::{atomic, open, sql::Folder};
+use crate::{open::text, sql::Folder};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -105,21 +106,13 @@ pub fn run(command: Command, context: Context) -> Result<()> {
     }
 }
 
-fn text(path: &Path) -> Result<String> {
-    String::from_utf8(atomic::read_bounded(path, open::TEXT_LIMIT)?).with_context(|| format!("{} is not text", path.display()))
-}
-
-/// All schemas of a tables.json.
-fn schemas(path: &Path) -> Result<Vec<Schema>> {
-    tables_json::read(&text(path)?).with_context(|| format!("cannot read {}", path.display()))
-}
-
 impl Source {
     fn read(&self) -> Result<Schema> {
         match (&self.tables, &self.schema) {
             (Some(tables), _) => {
                 let name = self.database.as_deref().unwrap_or_default();
-                schemas(tables)?
+                tables_json::read(&text(tables)?)
+                    .with_context(|| format!("cannot read {}", tables.display()))?
                     .into_iter()
                     .find(|schema| schema.name == name)
                     .with_context(|| format!("there is no database {name} in {}", tables.display()))
@@ -150,8 +143,7 @@ fn matched(args: &Match, context: Context) -> Result<()> {
         args.pred.display(),
         predictions.len()
     );
-    let names: std::collections::BTreeMap<String, Names> =
-        schemas(&args.tables)?.iter().map(|schema| (schema.name.clone(), Names::new(schema))).collect();
+    let names = golden::names(&text(&args.tables)?).with_context(|| format!("cannot read {}", args.tables.display()))?;
     let mut folder = args.db.as_deref().map(|root| Folder::new(root, Duration::from_secs(args.seconds)));
     let mut accuracy = Accuracy::default();
     for (i, (line, prediction)) in gold.iter().zip(predictions).enumerate() {
@@ -226,10 +218,10 @@ fn ambiguous(args: &Ambiguate, context: Context) -> Result<()> {
     };
     let read = |path: &Option<PathBuf>| path.as_deref().map(text).transpose();
     let columns = read(&args.column_synonyms)?
-        .map_or(Ok(std::collections::BTreeMap::default()), |text| serde_json::from_str(&text))
+        .map_or(Ok(BTreeMap::default()), |text| serde_json::from_str(&text))
         .context("the synonyms of columns")?;
     let tables = read(&args.table_synonyms)?
-        .map_or(Ok(std::collections::BTreeMap::default()), |text| serde_json::from_str(&text))
+        .map_or(Ok(BTreeMap::default()), |text| serde_json::from_str(&text))
         .context("the synonyms of tables")?;
     for (kind, path, option) in [(Kind::C, &args.column_synonyms, "--column-synonyms"), (Kind::T, &args.table_synonyms, "--table-synonyms")]
     {

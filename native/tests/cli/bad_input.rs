@@ -82,7 +82,7 @@ fn settings_out_of_range() {
     assert!(prune(&["--steps", "0"]).contains("at least 1"));
     assert!(prune(&["--set", "lr_lambd=1"]).contains("nearest is lr_lambda"));
     assert!(prune(&["--max-memory", "0"]).contains("MiB"));
-    assert!(prune(&["--warm-start", MODEL]).contains("not text"));
+    assert!(prune(&["--warm-start", MODEL]).contains("not UTF-8 text"));
     let runs = place.name("runs");
     let study = |more: &[&str]| refused(&[&["run", "edge-pruning", "--out", &runs], more].concat());
     assert!(study(&["--sizes", "3"]).contains("sizes"));

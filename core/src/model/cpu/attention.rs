@@ -5,12 +5,15 @@
 //! **Method.** Queries are taken in blocks: the block's scores fit the second-level cache, keys that causality hides from the whole block are not computed, and the softmax runs over each row
 //! while it is there. q, k and v are read by strides out of the projection's output, and results go where the next product reads them. Sums run in the same order whatever the thread count.
 
-use crate::tensor::{Device, Tensor};
+use crate::{
+    model::config::{Positions, TransformerConfig},
+    tensor::{Device, Tensor},
+};
 
 use super::{
     Host, for_each_task,
     matmul::{Start, View, product_rows},
-    rows::{dot, exp, largest, sum},
+    rows::{dot, softmax},
     tensor,
 };
 
@@ -31,11 +34,19 @@ pub struct Angles {
 }
 
 impl Angles {
-    /// Those of the given positions, the first of them in the first row.
-    pub fn of(base: f64, d_head: usize, positions: std::ops::Range<usize>) -> Self {
+    /// Those of the given positions, the first of them in the first row; none for a model that does not rotate.
+    pub fn of(config: &TransformerConfig, positions: std::ops::Range<usize>) -> Option<Self> {
+        let Positions::Rotary { base } = config.positions else { return None };
+        let d_head = config.d_head;
         let rates: Vec<f64> = (0..d_head / 2).map(|i| base.powf(-2.0 * i as f64 / d_head as f64)).collect();
         let table = |f: fn(f64) -> f64| positions.clone().flat_map(|p| rates.iter().map(move |r| f(p as f64 * r) as f32)).collect();
-        Self { cos: table(f64::cos), sin: table(f64::sin) }
+        Some(Self { cos: table(f64::cos), sin: table(f64::sin) })
+    }
+
+    /// Cosine and sine of one row, for heads of `d_head` numbers.
+    pub(super) fn row(&self, row: usize, d_head: usize) -> [&[f32]; 2] {
+        let half = d_head / 2;
+        [&self.cos[row * half..][..half], &self.sin[row * half..][..half]]
     }
 }
 
@@ -134,8 +145,7 @@ impl Task<'_> {
     }
 
     fn angles(&self, position: usize) -> Option<[&[f32]; 2]> {
-        let half = self.width / 2;
-        self.heads.angles.map(|a| [&a.cos[position * half..][..half], &a.sin[position * half..][..half]])
+        self.heads.angles.map(|angles| angles.row(position, self.width))
     }
 
     /// Rotated and scaled queries of the block, head by head, `[group * positions, d_head]`.
@@ -216,14 +226,7 @@ impl pulp::WithSimd for Softmax<'_> {
         for (i, row) in self.scores.chunks_exact_mut(self.keys.max(1)).enumerate() {
             let seen = self.causal.map_or(self.keys, |positions| positions.start + i % positions.len() + 1);
             let (row, hidden) = row.split_at_mut(seen);
-            let largest = largest(row);
-            for x in row.iter_mut() {
-                *x = exp(*x - largest);
-            }
-            let inverse = 1.0 / sum(row, |x| x);
-            for x in row.iter_mut() {
-                *x *= inverse;
-            }
+            softmax(row);
             hidden.fill(0.0);
         }
     }

@@ -12,7 +12,7 @@ use super::{
     Host,
     attention::{Angles, turn},
     for_each_task,
-    rows::{dot, exp, largest, sum},
+    rows::{dot, softmax},
 };
 
 /// Sizes of one layer's attention.
@@ -96,7 +96,7 @@ impl Pool {
             let key = &mut keys[at..at + width];
             key.copy_from_slice(&qkv[heads * d_head..][..width]);
             if let Some(angles) = angles {
-                key.chunks_exact_mut(d_head).for_each(|key| turn(key, angles_of(angles, i, d_head), 1.0));
+                key.chunks_exact_mut(d_head).for_each(|key| turn(key, angles.row(i, d_head), 1.0));
             }
             values[at..at + width].copy_from_slice(&qkv[heads * d_head + width..][..width]);
         }
@@ -114,18 +114,13 @@ impl Pool {
             let (row, i) = (&rows[new / seq], new % seq);
             let slots = &row[..=row.len() - seq + i];
             let queries = &qkv[new * token + kv_head * group * d_head..][..group * d_head];
-            let angles = angles.map(|angles| angles_of(angles, i, d_head));
+            let angles = angles.map(|angles| angles.row(i, d_head));
             let [keys, values] = &self.layers[layer];
             let at = [kv_head * d_head, self.sizes.kv_width()];
             pulp::Arch::new().dispatch(Query { queries, angles, slots, keys, values, at, d_head, z });
         });
         out
     }
-}
-
-fn angles_of(angles: &Angles, i: usize, d_head: usize) -> [&[f32]; 2] {
-    let half = d_head / 2;
-    [&angles.cos[i * half..][..half], &angles.sin[i * half..][..half]]
 }
 
 /// The queries of one token that share a key/value head.
@@ -166,14 +161,7 @@ impl pulp::WithSimd for Query<'_> {
             }
         }
         for row in scores.chunks_exact_mut(n) {
-            let largest = largest(row);
-            for x in row.iter_mut() {
-                *x = exp(*x - largest);
-            }
-            let inverse = 1.0 / sum(row, |x| x);
-            for x in row.iter_mut() {
-                *x *= inverse;
-            }
+            softmax(row);
         }
         for (i, &slot) in slots.iter().enumerate() {
             let value = &values[slot as usize * slot_width + head..][..d_head];

@@ -15,9 +15,9 @@ pub const FEW: usize = 16;
 /// Rows of B taken in one pass.
 const PASS: usize = 8;
 
-/// Whether [`product`] is for these operands.
-pub fn fits(rows: usize, k: usize, a: View<'_>, b: View<'_>) -> bool {
-    rows <= FEW && k > 0 && (b.strides[1] == 1 || (b.strides[0] == 1 && a.strides[1] == 1))
+/// Whether [`product`] reads these operands, of which the left has at most [`FEW`] rows.
+pub fn fits(k: usize, a: View<'_>, b: View<'_>) -> bool {
+    k > 0 && (b.strides[1] == 1 || (b.strides[0] == 1 && a.strides[1] == 1))
 }
 
 /// `out = start + a b` for the few rows of `out`; `sums` is scratch memory.

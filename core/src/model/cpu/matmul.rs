@@ -5,7 +5,8 @@
 //!
 //! **Method.** As Goto and van de Geijn 2008: a block of B is packed into panels that stay in the second-level cache, a panel of A into one that stays in the first, and a
 //! register tile of the result takes their outer products. The tile is one of a few shapes, whichever fits the width with the least padding.
-//! Each number of the result is a sum in order of depth, whatever the blocks and threads, so the thread count does not show.
+//! Each number of the result is a sum in order of depth, whatever the blocks and threads, so the thread count does not show. A product of few rows has a kernel of its own
+//! ([`few_rows`]), by the rows of the whole: a thread's part of a larger one never takes it.
 
 use std::cell::RefCell;
 
@@ -100,7 +101,8 @@ pub fn products<'a>(
         let (entry, part) = (task / (row_parts * column_parts), task % (row_parts * column_parts));
         let (row, column) = (part / column_parts * height, part % column_parts * width);
         let [a, b] = operands(entry);
-        product_rows(k, a.from(row, 0), b.from(0, column), start(entry).from(column), &mut rows);
+        let (a, b, start) = (a.from(row, 0), b.from(0, column), start(entry).from(column));
+        pulp::Arch::new().dispatch(Product { k, a, b, start, few: m <= few_rows::FEW, rows: &mut rows });
     });
 }
 
@@ -119,7 +121,7 @@ fn parts(entries: usize, [m, k, n]: [usize; 3]) -> [usize; 2] {
 /// As [`product`], on this thread, into rows that may lie anywhere; all have the same length.
 pub fn product_rows(k: usize, a: View<'_>, b: View<'_>, start: Start<'_>, rows: &mut [&mut [f32]]) {
     if rows.first().is_some_and(|row| !row.is_empty()) {
-        pulp::Arch::new().dispatch(Product { k, a, b, start, rows });
+        pulp::Arch::new().dispatch(Product { k, a, b, start, few: rows.len() <= few_rows::FEW, rows });
     }
 }
 
@@ -133,6 +135,8 @@ struct Product<'a, 'r, 'o> {
     a: View<'a>,
     b: View<'a>,
     start: Start<'a>,
+    /// Whether the whole product, of which these may be a part, has few rows.
+    few: bool,
     rows: &'r mut [&'o mut [f32]],
 }
 
@@ -141,8 +145,8 @@ impl pulp::WithSimd for Product<'_, '_, '_> {
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, simd: S) {
-        if few_rows::fits(self.rows.len(), self.k, self.a, self.b) {
-            let Product { k, a, b, start, rows } = self;
+        if self.few && few_rows::fits(self.k, self.a, self.b) {
+            let Product { k, a, b, start, rows, .. } = self;
             let [mut sums, a_packed] = PACKED.take();
             few_rows::product(simd, k, a, b, start, rows, &mut sums);
             PACKED.set([sums, a_packed]);
@@ -170,7 +174,7 @@ pub(super) fn depth_of_blocks(k: usize) -> usize {
 /// All blocks of a product with tiles of `HEIGHT` rows and `VECTORS` registers, `WIDTH` numbers, across.
 #[inline(always)]
 fn blocks<S: pulp::Simd, const HEIGHT: usize, const VECTORS: usize, const WIDTH: usize>(simd: S, product: Product<'_, '_, '_>) {
-    let Product { k, a, b, start, rows } = product;
+    let Product { k, a, b, start, rows, .. } = product;
     let (m, n) = (rows.len(), rows[0].len());
     let depth = depth_of_blocks(k);
     let columns = (COLUMNS / WIDTH * WIDTH).min(n.next_multiple_of(WIDTH));
@@ -345,71 +349,4 @@ pub(super) fn begin(out: &mut [f32], start: Start<'_>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::train::rng::Stream;
-
-    #[test]
-    fn products_agree_with_double_precision_for_any_strides_shapes_and_starts() {
-        let shapes =
-            [[1, 1, 1], [3, 0, 4], [5, 7, 3], [20, 64, 20], [13, 400, 49], [60, 64, 96], [9, 770, 33], [70, 65, 1100], [130, 64, 520]];
-        for [m, k, n] in shapes {
-            for layout in 0..4 {
-                let mut random = Stream::new(1, "matmul", (m * k * n * 4 + layout) as u64);
-                let mut numbers = |n: usize| (0..n).map(|_| random.normal() as f32).collect::<Vec<f32>>();
-                let (a, b, bias, old) = (numbers(m * k + 3), numbers(k * n + 3), numbers(n), numbers(m * n));
-                let a = if layout & 1 == 0 { View::rows(&a, k) } else { View::rows(&a, m).transposed() };
-                let b = if layout & 2 == 0 { View::rows(&b, n) } else { View::rows(&b, k).transposed() };
-                for (start, value) in [(Start::Zero, 0), (Start::Row(&bias), 1), (Start::Keep, 2)] {
-                    let mut out = old.clone();
-                    product([m, k, n], a, b, start, &mut out);
-                    for (at, &found) in out.iter().enumerate() {
-                        let (i, j) = (at / n, at % n);
-                        let of = |x: View<'_>, i: usize, j: usize| f64::from(x.data[i * x.strides[0] + j * x.strides[1]]);
-                        let from = [0.0, f64::from(bias[j]), f64::from(old[at])][value];
-                        let expected = (0..k).map(|l| of(a, i, l) * of(b, l, j)).sum::<f64>() + from;
-                        assert!((f64::from(found) - expected).abs() < 2e-4, "{m} {k} {n} {layout} {start:?}: {i} {j}: {found} {expected}");
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_width_of_register_gives_the_same_product() {
-        fn with<S: pulp::Simd>(simd: S, [m, k, n]: [usize; 3], a: View<'_>, b: View<'_>) -> Vec<f32> {
-            let mut out = vec![0.0; m * n];
-            let mut rows: Vec<&mut [f32]> = out.chunks_exact_mut(n).collect();
-            pulp::WithSimd::with_simd(Product { k, a, b, start: Start::Zero, rows: &mut rows }, simd);
-            out
-        }
-        let shape @ [m, k, n] = [7, 30, 75];
-        let numbers: Vec<f32> = (0..m * k + k * n).map(|i| ((i * 37 % 23) as f32) - 11.0).collect();
-        for layout in 0..4 {
-            let a = if layout & 1 == 0 { View::rows(&numbers, k) } else { View::rows(&numbers, m).transposed() };
-            let b = &numbers[m * k..];
-            let b = if layout & 2 == 0 { View::rows(b, n) } else { View::rows(b, k).transposed() };
-            let of = |x: View<'_>, i: usize, j: usize| x.data[i * x.strides[0] + j * x.strides[1]];
-            // Whole numbers: exact in any order.
-            let expected: Vec<f32> = (0..m * n).map(|at| (0..k).map(|l| of(a, at / n, l) * of(b, l, at % n)).sum()).collect();
-            assert_eq!(with(pulp::Scalar, shape, a, b), expected);
-            assert_eq!(with(pulp::Scalar128b, shape, a, b), expected);
-            assert_eq!(with(pulp::Scalar256b, shape, a, b), expected);
-            assert_eq!(with(pulp::Scalar512b, shape, a, b), expected);
-            #[cfg(target_arch = "x86_64")]
-            if let Some(simd) = pulp::x86::V3::try_new() {
-                assert_eq!(with(simd, shape, a, b), expected);
-            }
-        }
-    }
-
-    #[test]
-    fn strides_that_are_neither_rows_nor_columns_are_read_right() {
-        let data: Vec<f32> = (0..200).map(|i| i as f32).collect();
-        let (a, b) = (View { data: &data, strides: [20, 2] }, View { data: &data, strides: [3, 7] });
-        let mut out = vec![0.0; 6];
-        product([2, 4, 3], a, b, Start::Zero, &mut out);
-        let expected = |i: usize, j: usize| (0..4).map(|k| data[i * 20 + k * 2] * data[k * 3 + j * 7]).sum::<f32>();
-        assert_eq!(out, (0..6).map(|at| expected(at / 3, at % 3)).collect::<Vec<f32>>());
-    }
-}
+mod tests;

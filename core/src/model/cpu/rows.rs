@@ -92,6 +92,19 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
+/// `e^x / sum e^x` in place.
+#[inline(always)]
+pub(super) fn softmax(row: &mut [f32]) {
+    let largest = largest(row);
+    for x in row.iter_mut() {
+        *x = exp(*x - largest);
+    }
+    let inverse = 1.0 / sum(row, |x| x);
+    for x in row {
+        *x *= inverse;
+    }
+}
+
 /// `e^x` to about 2 units in the last place, as arithmetic that vectorises: `2^n * e^r` with `|r| <= ln(2)/2` and a polynomial of
 /// degree 6 for `e^r`. Saturates at the ends of the f32 range.
 #[inline(always)]

@@ -11,7 +11,7 @@ use super::{
         ambiguate::{Ambiguous, Change, Kind},
         coverage::{Hits, either_and_both, map_back},
         exact::Gold,
-        execute::{Execute, ExecuteError},
+        execute::{Execute, gold_rows},
         rows::{Rows, same_directly},
     },
 };
@@ -108,9 +108,9 @@ fn change(kind: Kind, line: &Value) -> Option<Change> {
     })
 }
 
-/// AmbiQT's direct match of a rewritten candidate with the original query. `gold` is its result; when it fails nothing matches it.
-fn direct(gold: Option<&Rows>, ordered: bool, sql: &str, database: &str, executor: &mut dyn Execute) -> bool {
-    gold.is_some_and(|gold| executor.run(database, sql).is_ok_and(|rows| same_directly(gold, &rows, ordered)))
+/// AmbiQT's direct match of a rewritten candidate with the original query and its result; when that fails nothing matches it.
+fn direct((original, right): (&str, Option<&Rows>), sql: &str, database: &str, executor: &mut dyn Execute) -> bool {
+    right.is_some_and(|right| executor.run(database, sql).is_ok_and(|rows| same_directly(original, right, &rows)))
 }
 
 /// Coverage of all lists of a golden file. `examples` gives the benchmark's lines of each kind; without an executor the checks by rows are left out.
@@ -141,12 +141,8 @@ pub fn coverage(
                 let no_database = || GoldenError::NoDatabase { id: line.id.clone(), database: line.database.clone() };
                 // A gold query that cannot be read is right whatever is compared with it: so the tool.
                 let gold = Gold::new(original, names.get(&line.database).ok_or_else(no_database)?).ok();
-                let gold_rows = match executor.as_deref_mut() {
-                    Some(executor) => match executor.run(&line.database, original) {
-                        Ok(rows) => Some(rows),
-                        Err(error @ (ExecuteError::NoDatabase(_) | ExecuteError::Unreadable { .. })) => return Err(error.into()),
-                        Err(_) => None,
-                    },
+                let right = match executor.as_deref_mut() {
+                    Some(executor) => gold_rows(original, &line.database, executor)?,
                     None => None,
                 };
                 let (mut by_text, mut by_rows) = (Vec::new(), Vec::new());
@@ -161,8 +157,7 @@ pub fn coverage(
                     exact.yes_or_no([hits.first, hits.second] == candidate.em.map(|hit| hit == 1), || name("exact-set"));
                     by_text.push(hits);
                     if let Some(executor) = executor.as_deref_mut() {
-                        let ordered = original.contains(" order by ");
-                        let dx = mapped.each_ref().map(|sql| direct(gold_rows.as_ref(), ordered, sql, &line.database, executor));
+                        let dx = mapped.each_ref().map(|sql| direct((original, right.as_ref()), sql, &line.database, executor));
                         let hits = Hits::new(&line.example.change, dx[0], dx[1]);
                         rows.yes_or_no([hits.first, hits.second] == candidate.dx.map(|hit| hit == 1), || name("rows"));
                         by_rows.push(hits);

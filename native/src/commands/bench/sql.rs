@@ -13,7 +13,7 @@ use vitrine_core::study::logical_beam::{
 };
 
 use super::{super::Context, Times};
-use crate::{Outcome, atomic, open};
+use crate::{Outcome, open::text};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -29,13 +29,10 @@ const SCHEMA: &str = "CREATE TABLE singer (singer_id int PRIMARY KEY, name text,
 
 pub fn run(options: &Options, context: Context) -> Result<Outcome> {
     ensure!(options.repeats > 0, "at least one pass is needed");
-    let read = |path: &std::path::Path| -> Result<String> {
-        String::from_utf8(atomic::read_bounded(path, open::TEXT_LIMIT)?).with_context(|| format!("{} is not text", path.display()))
-    };
     let mut names = std::collections::BTreeMap::new();
     let pairs: Vec<(String, String, String)> = if let Some(path) = &options.pairs {
-        names = golden::names(&read(&path.with_file_name("tables.json"))?)?;
-        golden::pairs(&read(path)?)?.into_iter().map(|pair| (pair.db_id, pair.gold, pair.pred)).collect()
+        names = golden::names(&text(&path.with_file_name("tables.json"))?)?;
+        golden::pairs(&text(path)?)?.into_iter().map(|pair| (pair.db_id, pair.gold, pair.pred)).collect()
     } else {
         names.insert("made".to_owned(), Names::new(&ddl::read(SCHEMA, "made")?));
         made().map(|(gold, prediction)| ("made".to_owned(), gold, prediction)).collect()

@@ -22,7 +22,7 @@ use vitrine_core::{
     },
 };
 
-use crate::{atomic, open, resources};
+use crate::{open, resources};
 
 /// What stands in for cut edges.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -117,8 +117,7 @@ pub const DEFAULT_FLOOR: f64 = 0.5;
 
 /// Training and test problems of a model and a data file.
 pub fn problem<'a>(opened: &'a open::Opened, task: &Task) -> Result<(Problem<'a>, Problem<'a>)> {
-    let bytes = atomic::read_bounded(&task.data, open::TEXT_LIMIT)?;
-    let text = std::str::from_utf8(&bytes).with_context(|| format!("{} is not UTF-8 text", task.data.display()))?;
+    let text = &open::text(&task.data)?;
     let place = || format!("in {}", task.data.display());
     let pairs: Vec<Pair> = if text.contains("<predict>") {
         read_custom(text, LineLimits::default()).with_context(place)?

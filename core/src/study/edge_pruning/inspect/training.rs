@@ -11,7 +11,7 @@ use crate::{
         problem::Problem,
         programs::Program,
         prune::{PruneConfig, PruneState, StepRecord, Trainer},
-        rounds::{Judge, RoundsConfig, Search},
+        rounds::{Judge, Search},
         run::StudyConfig,
         small::Small,
         tasks::{Scoring, Split, encode::NumericScoring},
@@ -132,11 +132,6 @@ impl<'a> Training<'a> {
             (None, Goal::Smallest) => return Err(InspectError::Refused("say how many edges the circuit may have".into())),
         };
         Ok(Self { problem, method })
-    }
-
-    /// Settings of the rounds a program is pruned in, for the words around the drawing.
-    pub fn rounds_config() -> RoundsConfig {
-        StudyConfig::default().rounds
     }
 
     /// Takes one step; `None` when the run is over.
@@ -260,7 +255,7 @@ mod tests {
             assert_eq!(progress.step, steps);
         }
         let mut lab = MemoryLab::new(Device::flex());
-        let (kept, _) = program.search(&ground.problem, &RoundsConfig::default(), "search", &mut lab).unwrap().unwrap();
+        let (kept, _) = program.search(&ground.problem, &StudyConfig::default().rounds, "search", &mut lab).unwrap().unwrap();
         assert!(training.is_over() && training.step().unwrap().is_none());
         assert_eq!(training.circuit().unwrap().edges(), kept);
         assert!(training.masks().iter().zip(&kept).all(|(&mask, &kept)| (mask > 0.5) == kept));

@@ -15,9 +15,6 @@ use super::{
     text::{AGGREGATES, bare, join, normalise, select_list, split},
 };
 
-/// Candidates that count in the official lists.
-pub const TOP_K: usize = 5;
-
 /// A candidate rewritten for reading 1 and for reading 2. What stands before the last `@` (a plan) is dropped first.
 pub fn map_back(example: &Ambiguous, candidate: &str) -> [String; 2] {
     let candidate = candidate.rsplit('@').next().unwrap_or_default();

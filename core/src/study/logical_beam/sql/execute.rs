@@ -63,6 +63,17 @@ pub fn execution_match(
     Ok(true)
 }
 
+/// The rows of a gold query, `None` where it fails: what AmbiQT's tools go on from.
+///
+/// # Errors
+/// When there is no such database, or it cannot be read.
+pub fn gold_rows(gold: &str, database: &str, executor: &mut (impl Execute + ?Sized)) -> Result<Option<Rows>, ExecuteError> {
+    match executor.run(database, gold) {
+        Err(error @ (ExecuteError::NoDatabase(_) | ExecuteError::Unreadable { .. })) => Err(error),
+        rows => Ok(rows.ok()),
+    }
+}
+
 /// AmbiQT's two measures by rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByRows {
@@ -83,17 +94,10 @@ pub fn match_by_rows(
     names: &Names,
     executor: &mut impl Execute,
 ) -> Result<ByRows, ExecuteError> {
-    let right = match executor.run(database, gold) {
-        Ok(rows) => rows,
-        Err(error @ (ExecuteError::NoDatabase(_) | ExecuteError::Unreadable { .. })) => return Err(error),
-        Err(_) => return Ok(ByRows { exm: true, dx: false }),
-    };
+    let Some(right) = gold_rows(gold, database, executor)? else { return Ok(ByRows { exm: true, dx: false }) };
     let Ok(rows) = executor.run(database, prediction) else { return Ok(ByRows { exm: false, dx: false }) };
     let read = |sql: &str| parse(sql, names).unwrap_or_default();
-    Ok(ByRows {
-        exm: same_by_selected((&read(gold), &right), (&read(prediction), &rows)),
-        dx: same_directly(&right, &rows, gold.contains(" order by ")),
-    })
+    Ok(ByRows { exm: same_by_selected((&read(gold), &right), (&read(prediction), &rows)), dx: same_directly(gold, &right, &rows) })
 }
 
 #[cfg(test)]

@@ -238,22 +238,16 @@ impl Scope<'_> {
     }
 
     fn conjuncts(&self, expression: &Expr, out: &mut Vec<String>) {
-        match expression {
-            Expr::Nested(inner) => self.conjuncts(inner, out),
-            Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-                self.conjuncts(left, out);
-                self.conjuncts(right, out);
-            }
-            other => out.push(self.expression(other)),
-        }
+        self.operands(expression, &BinaryOperator::And, out);
     }
 
-    fn disjuncts(&self, expression: &Expr, out: &mut Vec<String>) {
+    /// What `by` joins, however nested.
+    fn operands(&self, expression: &Expr, by: &BinaryOperator, out: &mut Vec<String>) {
         match expression {
-            Expr::Nested(inner) => self.disjuncts(inner, out),
-            Expr::BinaryOp { left, op: BinaryOperator::Or, right } => {
-                self.disjuncts(left, out);
-                self.disjuncts(right, out);
+            Expr::Nested(inner) => self.operands(inner, by, out),
+            Expr::BinaryOp { left, op, right } if op == by => {
+                self.operands(left, by, out);
+                self.operands(right, by, out);
             }
             other => out.push(self.expression(other)),
         }
@@ -280,15 +274,10 @@ impl Scope<'_> {
                 Value::Number(number, _) => number.clone().parse::<f64>().map_or_else(|_| number.clone(), |number| number.to_string()),
                 other => other.to_string().to_lowercase(),
             },
-            Expr::BinaryOp { op: BinaryOperator::And, .. } => {
+            Expr::BinaryOp { op: op @ (BinaryOperator::And | BinaryOperator::Or), .. } => {
                 let mut parts = Vec::new();
-                self.conjuncts(expression, &mut parts);
-                format!("({})", sorted(parts, " and "))
-            }
-            Expr::BinaryOp { op: BinaryOperator::Or, .. } => {
-                let mut parts = Vec::new();
-                self.disjuncts(expression, &mut parts);
-                format!("({})", sorted(parts, " or "))
+                self.operands(expression, op, &mut parts);
+                format!("({})", sorted(parts, if *op == BinaryOperator::And { " and " } else { " or " }))
             }
             Expr::BinaryOp { left, op, right } => {
                 let (left, right) = (self.expression(left), self.expression(right));

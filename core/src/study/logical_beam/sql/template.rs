@@ -175,8 +175,7 @@ pub fn templatise(sql: &str, schema: &SchemaWords) -> Template {
 fn name(word: &str, before: &str, in_from: bool, called: bool, schema: &SchemaWords) -> Option<Slot> {
     // Such a word cannot be told from a slot when the query is put together again, so it is one.
     if let Some(slot) = Slot::from_word(word) {
-        let table = slot == Slot::Table || !schema.is_column(word);
-        return Some(if table { slot } else { Slot::Column }).filter(|found| *found == slot).or(Some(slot));
+        return Some(slot);
     }
     if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Slot::Number);
