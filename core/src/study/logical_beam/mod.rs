@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`sql`] | everything about SQL text that needs no model: schemas, exact-set match, templates and plans, the AmbiQT generators, coverage |
+//! | [`stages`] | what decoding asks of a text-to-SQL model |
 //! | [`golden`], [`golden_coverage`] | comparison with what the official evaluators computed |
 //!
 //! **Source.** Bhaskar, Tomar, Sathe, Sarawagi, "Benchmarking and Improving Text-to-SQL Generation under Ambiguity", EMNLP 2023.
@@ -10,3 +11,4 @@
 pub mod golden;
 pub mod golden_coverage;
 pub mod sql;
+pub mod stages;
