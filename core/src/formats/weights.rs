@@ -39,6 +39,14 @@ pub trait WeightSource {
     /// are not floats or not implemented, and whatever reading the source reports.
     fn read_f32(&self, name: &str) -> Result<Vec<f32>, FormatError>;
 
+    /// The bytes of one tensor as they are stored, for types whose values lie in blocks; `None` where a source has none such.
+    ///
+    /// # Errors
+    /// As [`read_f32`](Self::read_f32).
+    fn read_blocks(&self, _name: &str) -> Result<Option<Vec<u8>>, FormatError> {
+        Ok(None)
+    }
+
     /// Metadata of the file as text, long values summarised.
     fn metadata(&self) -> BTreeMap<String, String>;
 

@@ -17,9 +17,8 @@ impl Transformer {
             let values: Vec<f32> = (0..rows * columns).map(|_| (stream.normal() * 0.02 * scale) as f32).collect();
             Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), device)
         };
-        let linear = |name: String, rows: usize, columns: usize, scale: f64, bias: bool| Linear {
-            weight: matrix(&name, rows, columns, scale),
-            bias: bias.then(|| Tensor::zeros([columns], device)),
+        let linear = |name: String, rows: usize, columns: usize, scale: f64, bias: bool| {
+            Linear::new(matrix(&name, rows, columns, scale), bias.then(|| Tensor::zeros([columns], device)))
         };
         let norm = || match config.norm {
             NormKind::None => Norm::None,
@@ -44,6 +43,7 @@ impl Transformer {
             blocks,
             final_norm: norm(),
             unembed: (!config.tied).then(|| matrix("unembed", d_model, config.d_out, 1.0)),
+            unembed_blocks: None,
         }
     }
 }

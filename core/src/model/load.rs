@@ -14,10 +14,13 @@
 use crate::tensor::{Device, Tensor, TensorData};
 use thiserror::Error;
 
-use super::{Activation, Biases, Block, Linear, Norm, NormKind, Positions, Transformer, TransformerConfig};
+use super::{
+    Activation, Biases, Block, Linear, Norm, NormKind, Positions, Transformer, TransformerConfig,
+    layout::{Ends, Layout, unpaired},
+};
 use crate::formats::{
     FormatError, WeightSource,
-    config::{self as described, Family, ModelDescription, RopeStyle},
+    config::{self as described, ModelDescription},
     weights::check_finite,
 };
 
@@ -33,19 +36,6 @@ pub enum LoadError {
     Unsupported { what: &'static str, found: String, supported: &'static str },
     #[error("the file's `{CONFIG_KEY}` metadata is no transformer config: {reason}")]
     BadConfig { reason: String },
-}
-
-/// Where a checkpoint keeps one layer's tensors.
-struct Names {
-    q: String,
-    k: String,
-    v: String,
-    out: String,
-    /// One tensor, or gate and up.
-    mlp_in: Vec<String>,
-    mlp_out: String,
-    norm_attn: String,
-    norm_mlp: String,
 }
 
 struct Reader<'a> {
@@ -110,7 +100,7 @@ impl Reader<'_> {
             at += d_out;
         }
         let bias = bias.then(|| Tensor::from_data(TensorData::new(biases, [width]), self.device));
-        Ok(Linear { weight: self.tensor2(weight, [d_in, width]), bias })
+        Ok(Linear::new(self.tensor2(weight, [d_in, width]), bias))
     }
 }
 
@@ -191,51 +181,13 @@ impl TryFrom<&ModelDescription> for TransformerConfig {
 /// [`LoadError`] for missing, misshapen or non-finite tensors and for choices that the forward pass does not know.
 pub fn load(description: &ModelDescription, source: &dyn WeightSource, device: &Device) -> Result<Transformer, LoadError> {
     let config = TransformerConfig::try_from(description)?;
-    let gguf = source.info("token_embd.weight").is_some();
-    let gpt2 = description.family == Family::Gpt2;
-    let prefix = if source.info("transformer.wte.weight").is_some() { "transformer." } else { "" };
-    let reader = Reader { source, device, transposed: gguf || !gpt2 };
+    let layout = Layout::of(description, source);
+    let reader = Reader { source, device, transposed: layout.transposed() };
     let TransformerConfig { d_model, d_head, vocab_size, .. } = config;
     let (q_width, kv_width) = (config.n_heads * d_head, config.n_kv_heads * d_head);
-    let paired = matches!(description.positions, described::Positions::Rope { style: RopeStyle::AdjacentPairs, .. });
-    let unpair = paired.then_some(d_head);
-
-    let names = |layer: usize| match (gguf, gpt2) {
-        (true, _) => {
-            let n = |part: &str| format!("blk.{layer}.{part}");
-            let mlp_in = if description.gated_mlp { vec![n("ffn_gate"), n("ffn_up")] } else { vec![n("ffn_up")] };
-            let (q, k, v) = if gpt2 { (n("attn_qkv"), String::new(), String::new()) } else { (n("attn_q"), n("attn_k"), n("attn_v")) };
-            Names { q, k, v, out: n("attn_output"), mlp_in, mlp_out: n("ffn_down"), norm_attn: n("attn_norm"), norm_mlp: n("ffn_norm") }
-        }
-        (false, true) => {
-            let n = |part: &str| format!("{prefix}h.{layer}.{part}");
-            Names {
-                q: n("attn.c_attn"),
-                k: String::new(),
-                v: String::new(),
-                out: n("attn.c_proj"),
-                mlp_in: vec![n("mlp.c_fc")],
-                mlp_out: n("mlp.c_proj"),
-                norm_attn: n("ln_1"),
-                norm_mlp: n("ln_2"),
-            }
-        }
-        (false, false) => {
-            let n = |part: &str| format!("model.layers.{layer}.{part}");
-            Names {
-                q: n("self_attn.q_proj"),
-                k: n("self_attn.k_proj"),
-                v: n("self_attn.v_proj"),
-                out: n("self_attn.o_proj"),
-                mlp_in: vec![n("mlp.gate_proj"), n("mlp.up_proj")],
-                mlp_out: n("mlp.down_proj"),
-                norm_attn: n("input_layernorm"),
-                norm_mlp: n("post_attention_layernorm"),
-            }
-        }
-    };
+    let unpair = unpaired(description).then_some(d_head);
     let block = |layer: usize| -> Result<Block, LoadError> {
-        let n = names(layer);
+        let n = layout.layer(layer);
         let qkv = if n.k.is_empty() {
             reader.joined(&[(&n.q, q_width + 2 * kv_width)], d_model, config.biases.qkv, &[None])?
         } else {
@@ -251,30 +203,25 @@ pub fn load(description: &ModelDescription, source: &dyn WeightSource, device: &
             mlp_out: reader.joined(&[(&n.mlp_out, d_model)], config.d_mlp, config.biases.mlp, &[None])?,
         })
     };
-    let (tok, pos, norm, head) = match (gguf, gpt2) {
-        (true, _) => ("token_embd.weight".into(), "position_embd.weight".into(), "output_norm".into(), "output.weight".into()),
-        (false, true) => {
-            (format!("{prefix}wte.weight"), format!("{prefix}wpe.weight"), format!("{prefix}ln_f"), "lm_head.weight".to_string())
-        }
-        (false, false) => ("model.embed_tokens.weight".into(), String::new(), "model.norm".into(), "lm_head.weight".into()),
-    };
+    let Ends { tok, pos, norm, head } = layout.ends();
     Ok(Transformer {
         config,
-        tok_embed: reader.tensor2(reader.values(&tok, &[vocab_size, d_model])?, [vocab_size, d_model]),
+        tok_embed: reader.tensor2(reader.values(tok, &[vocab_size, d_model])?, [vocab_size, d_model]),
         pos_embed: match config.positions {
             Positions::Learned => {
-                Some(reader.tensor2(reader.values(&pos, &[config.max_positions, d_model])?, [config.max_positions, d_model]))
+                Some(reader.tensor2(reader.values(pos, &[config.max_positions, d_model])?, [config.max_positions, d_model]))
             }
             Positions::Rotary { .. } => None,
         },
         blocks: (0..config.n_layers).map(block).collect::<Result<_, _>>()?,
-        final_norm: reader.norm(&config, &norm)?,
+        final_norm: reader.norm(&config, norm)?,
         unembed: if config.tied {
             None
         } else {
-            let values = transpose(&reader.values(&head, &[vocab_size, d_model])?, vocab_size, d_model);
+            let values = transpose(&reader.values(head, &[vocab_size, d_model])?, vocab_size, d_model);
             Some(reader.tensor2(values, [d_model, vocab_size]))
         },
+        unembed_blocks: None,
     })
 }
 
@@ -294,10 +241,7 @@ pub fn load_tracr(config: TransformerConfig, source: &dyn WeightSource, device: 
         Tensor::<1>::from_data(TensorData::new(values, [len]), device)
     };
     let linear = |layer: usize, part: &str, d_in: usize, d_out: usize| -> Result<Linear, LoadError> {
-        Ok(Linear {
-            weight: reader.tensor2(matrix(layer, part, [d_in, d_out])?, [d_in, d_out]),
-            bias: Some(vector(bias(layer, part, d_out)?)),
-        })
+        Ok(Linear::new(reader.tensor2(matrix(layer, part, [d_in, d_out])?, [d_in, d_out]), Some(vector(bias(layer, part, d_out)?))))
     };
     let block = |layer: usize| -> Result<Block, LoadError> {
         let parts = ["Q", "K", "V"].map(|part| linear(layer, part, d_model, heads));
@@ -306,7 +250,7 @@ pub fn load_tracr(config: TransformerConfig, source: &dyn WeightSource, device: 
         let bias = [q.bias, k.bias, v.bias].into_iter().flatten().collect();
         Ok(Block {
             norm_attn: Norm::None,
-            qkv: Linear { weight: Tensor::cat(vec![q.weight, k.weight, v.weight], 1), bias: Some(Tensor::cat(bias, 0)) },
+            qkv: Linear::new(Tensor::cat(vec![q.weight, k.weight, v.weight], 1), Some(Tensor::cat(bias, 0))),
             attn_out: linear(layer, "O", heads, d_model)?,
             norm_mlp: Norm::None,
             mlp_in: linear(layer, "in", d_model, d_mlp)?,
@@ -320,5 +264,6 @@ pub fn load_tracr(config: TransformerConfig, source: &dyn WeightSource, device: 
         blocks: (0..config.n_layers).map(block).collect::<Result<_, _>>()?,
         final_norm: Norm::None,
         unembed: Some(reader.tensor2(reader.values("unembed", &[d_model, config.d_out])?, [d_model, config.d_out])),
+        unembed_blocks: None,
     })
 }

@@ -8,6 +8,8 @@ pub mod config;
 pub mod cpu;
 pub mod graph;
 pub mod init;
+mod keep_blocks;
+mod layout;
 pub mod load;
 pub mod norm;
 pub mod params;

@@ -4,6 +4,7 @@ use crate::tensor::Tensor;
 
 use super::cpu::{
     self, Host, back,
+    blocks::Blocks,
     matmul::{self, Start, View},
 };
 
@@ -26,6 +27,13 @@ pub fn affine(a: Tensor<2>, b: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> 
             }
         }
     }
+}
+
+/// `a b + bias` for a `b` that stays in a file's blocks, with `a` rounded for it; on the CPU, wherever `a` was.
+pub fn by_blocks(a: Tensor<2>, b: &Blocks, bias: Option<Tensor<1>>) -> Tensor<2> {
+    let (rows, device) = (a.dims()[0], a.device());
+    let bias = bias.map(cpu::into_vec);
+    cpu::tensor(b.apply(&cpu::into_vec(a), bias.as_deref()), [rows, b.d_out()], &device)
 }
 
 /// `a b` for `a` `[m, k]` and `b` `[k, n]`.

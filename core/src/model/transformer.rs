@@ -6,6 +6,8 @@
 //! **Method.** All tokens of a batch are one matrix `[tokens, d_model]`, `tokens = batch * position`. q, k and v are one product (`[d_model, (heads + 2 kv_heads) * d_head]`, readers in
 //! graph order) when a layer's readers share their input; when each has its own, the same weights serve as a batch of per-head matrices.
 
+use std::sync::Arc;
+
 use crate::tensor::{Device, Int, Tensor, TensorData};
 
 use super::{
@@ -13,6 +15,7 @@ use super::{
     batch::Batch,
     cache::{Cache, CacheError},
     config::TransformerConfig,
+    cpu::{self, blocks::Blocks},
     norm::Norm,
     product,
     stream::{AttnInput, HeadOutputs, Plain, Site, Stream},
@@ -25,12 +28,21 @@ pub struct Linear {
     pub weight: Tensor<2>,
     /// `[d_out]`.
     pub bias: Option<Tensor<1>>,
+    /// The same weight in the file's blocks, for few rows; see [`Transformer::keep_blocks`].
+    pub blocks: Option<Arc<Blocks>>,
 }
 
 impl Linear {
+    pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
+        Self { weight, bias, blocks: None }
+    }
+
     /// `[rows, d_in]` to `[rows, d_out]`.
     pub fn apply(&self, x: Tensor<2>) -> Tensor<2> {
-        product::affine(x, self.weight.clone(), self.bias.clone())
+        match &self.blocks {
+            Some(blocks) if x.dims()[0] <= cpu::blocks::FEW => product::by_blocks(x, blocks, self.bias.clone()),
+            _ => product::affine(x, self.weight.clone(), self.bias.clone()),
+        }
     }
 
     /// The gradient at the input from the gradient at the output.
@@ -66,6 +78,8 @@ pub struct Transformer {
     pub final_norm: Norm,
     /// `[d_model, d_out]`; absent where tied to `tok_embed`.
     pub unembed: Option<Tensor<2>>,
+    /// The unembedding in the file's blocks, for few rows.
+    pub unembed_blocks: Option<Arc<Blocks>>,
 }
 
 impl Transformer {
@@ -142,7 +156,11 @@ impl Transformer {
 
     /// Logits `[rows, d_out]` of final reads `[rows, d_model]`.
     pub fn unembed(&self, final_read: Tensor<2>) -> Tensor<2> {
-        product::product(self.final_norm.apply(final_read), self.unembedding())
+        let read = self.final_norm.apply(final_read);
+        match &self.unembed_blocks {
+            Some(blocks) if read.dims()[0] <= cpu::blocks::FEW => product::by_blocks(read, blocks, None),
+            _ => product::product(read, self.unembedding()),
+        }
     }
 
     /// Plain logits `[tokens, d_out]` at every position.

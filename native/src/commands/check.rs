@@ -18,7 +18,10 @@ use vitrine_core::{
     train::hard_concrete,
 };
 
-use super::Context;
+use super::{
+    Context,
+    check_blocks::{self, Blocks},
+};
 use crate::{
     Outcome, atomic,
     open::{self, text},
@@ -43,10 +46,15 @@ pub enum Command {
         #[arg(long)]
         db: Option<PathBuf>,
     },
+    /// Whether greedy decoding with weights in the file's blocks writes what single precision writes; each difference is listed.
+    Blocks(Blocks),
 }
 
-pub fn run(command: Command, _: Context) -> Result<Outcome> {
-    let Command::Golden { kind, path, device, model, db } = command;
+pub fn run(command: Command, context: Context) -> Result<Outcome> {
+    let (kind, path, device, model, db) = match command {
+        Command::Golden { kind, path, device, model, db } => (kind, path, device, model, db),
+        Command::Blocks(options) => return check_blocks::run(&options, context),
+    };
     let needed = || path.as_deref().context("this kind needs a path");
     let found = match kind.as_str() {
         "tracr" => {

@@ -143,6 +143,9 @@ pub struct Decode {
     seed: u64,
     #[arg(long, default_value = "cpu")]
     device: String,
+    /// How decoded tokens meet the weights.
+    #[arg(long, value_enum, default_value_t)]
+    weights: open::Weights,
 }
 
 impl Choice {
@@ -227,7 +230,7 @@ impl Decode {
 
 pub fn run(args: &Decode, context: Context) -> Result<Outcome> {
     let (device, _) = open::device(&args.device)?;
-    let opened = open::model(&args.model, &device)?;
+    let opened = open::model_for_decoding(&args.model, &device, args.weights)?;
     let tokenizer = &opened.tokenizer;
     let method = args.choice.method(tokenizer)?;
     let constraint = args.constraint(tokenizer)?;

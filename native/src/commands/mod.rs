@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod check_blocks;
 mod circuit;
 mod decode;
 mod device;

@@ -187,6 +187,22 @@ impl<S: ByteSource> WeightSource for Gguf<S> {
         Ok(values)
     }
 
+    fn read_blocks(&self, name: &str) -> Result<Option<Vec<u8>>, FormatError> {
+        let tensor = self.tensor(name)?;
+        if tensor.ty.block_values() == 1 {
+            return Ok(None);
+        }
+        // The file holds as many, which was checked when it was opened.
+        let bytes = usize::try_from(tensor.bytes).unwrap_or(usize::MAX);
+        FormatError::check_limit(|| format!("tensor {}", show(name)), tensor.bytes, isize::MAX as u64)?;
+        let mut stored = Vec::with_capacity(bytes);
+        self.stream(name, |bytes, _| {
+            stored.extend_from_slice(bytes);
+            Ok(())
+        })?;
+        Ok(Some(stored))
+    }
+
     fn metadata(&self) -> BTreeMap<String, String> {
         self.metadata.iter().map(|(key, value)| (key.clone(), value.summary())).collect()
     }

@@ -7,6 +7,7 @@
 //! rows that the compiler vectorises, compiled once per instruction set and chosen at run time (`pulp`). Tensors that autodiff tracks, and tensors of other devices, take the tensor operations in the calling modules.
 
 pub mod attention;
+pub mod blocks;
 pub mod cached;
 mod cross_entropy;
 mod few_rows;

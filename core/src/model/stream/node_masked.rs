@@ -85,7 +85,7 @@ impl Stream for NodeMasked<'_> {
             (Some(bias), None) => Some(bias.clone() * (mask.sum() / heads as f32)),
             (bias, _) => bias.clone(),
         };
-        self.plain.write_attn(layer, HeadOutputs(mixed), &Linear { weight: out.weight.clone(), bias });
+        self.plain.write_attn(layer, HeadOutputs(mixed), &Linear::new(out.weight.clone(), bias));
     }
 
     fn mlp_input(&mut self, layer: usize) -> Tensor<2> {

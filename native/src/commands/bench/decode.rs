@@ -31,6 +31,9 @@ pub struct Options {
     single: bool,
     #[arg(long, default_value = "cpu")]
     device: String,
+    /// How decoded tokens meet the weights.
+    #[arg(long, value_enum, default_value_t)]
+    weights: open::Weights,
 }
 
 pub fn run(options: &Options, context: Context) -> Result<Outcome> {
@@ -48,7 +51,7 @@ fn measure(options: &Options, context: Context) -> Result<Outcome> {
     let &Options { prompt, tokens, width, repeats, .. } = options;
     ensure!(prompt > 0 && tokens > 0 && repeats > 0, "--prompt, --tokens and --repeats have to be at least 1");
     let (device, device_name) = open::device(&options.device)?;
-    let opened = open::model(&options.model, &device)?;
+    let opened = open::model_for_decoding(&options.model, &device, options.weights)?;
     let vocab = opened.model.config.vocab_size;
     // Tokens from the lower half of the vocabulary, which every tokenizer uses for text.
     let ids = |salt: usize| -> Vec<u32> { (0..prompt).map(|i| ((i * 7919 + 13 + salt) % (vocab / 2).max(1)) as u32).collect() };
@@ -81,7 +84,7 @@ fn measure(options: &Options, context: Context) -> Result<Outcome> {
     }
     let rate = |n: usize, (wall, cpu): (f64, f64)| json!({"wall_s": wall, "cpu_s": cpu, "tokens_per_s": n as f64 / wall, "tokens_per_cpu_s": n as f64 / cpu});
     let (read, written, forked, rerun) = (reading.median(), writing.median(), forked.median(), rerun.median());
-    let mut out = json!({"schema": "vitrine.bench.decode/1", "program": concat!("vitrine ", env!("CARGO_PKG_VERSION")), "device": device_name,
+    let mut out = json!({"schema": "vitrine.bench.decode/1", "program": concat!("vitrine ", env!("CARGO_PKG_VERSION")), "device": device_name, "weights": if options.weights == open::Weights::Blocks { "blocks" } else { "single" },
         "threads": rayon::current_num_threads(), "prompt_tokens": prompt, "tokens": tokens,
         "prompt": rate(prompt, read), "decode": rate(tokens, written)});
     if !options.single {
