@@ -5,6 +5,8 @@
 #![deny(unsafe_code)]
 
 mod backend;
+#[cfg(feature = "decode")]
+mod decoding;
 mod golden;
 mod model;
 mod pruning;

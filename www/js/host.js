@@ -1,7 +1,7 @@
 // Where a page's files come from: the site it belongs to. Reports have a module of the same names (report/host.js), which scripts/pack-page puts in the place of this one.
 //
-// bundles.json says which bundles the site ships (scripts/web-bundle writes it). `cpu` is always there and always loaded first; `gpu` is null where there is none. What runs where is decided in
-// worker/device.js.
+// bundles.json says which bundles the site ships (scripts/web-bundle writes it). `cpu` is always there; `gpu` (what runs where is decided in worker/device.js) and `decode` (the beam
+// explorer) are null where they have not been built.
 
 const ROOT = new URL('../', import.meta.url);
 const MODELS = new URL('models/', ROOT);
@@ -11,7 +11,7 @@ export const keeps = true;
 
 let shipped = null;
 
-/** Names of the bundles, without ending; `gpu` is null where the site has none. @returns {Promise<{ cpu: string, gpu: string|null }>} */
+/** Names of the bundles, without ending; null for what the site does not have. @returns {Promise<{ cpu: string, gpu: string|null, decode: string|null }>} */
 export function bundles() {
   shipped ??= fetch(new URL('bundles.json', ROOT)).then((answer) => answer.json());
   return shipped;
@@ -27,12 +27,12 @@ export function code(name) {
   return new URL(`${name}_bg.wasm`, ROOT);
 }
 
-let compiling = null;
+const compiling = new Map();
 
-/** The compiled `cpu` bundle, to be handed to workers. @returns {Promise<WebAssembly.Module>} */
-export function compile() {
-  compiling ??= bundles().then(({ cpu }) => WebAssembly.compileStreaming(fetch(code(cpu))));
-  return compiling;
+/** A compiled bundle, to be handed to workers. @param {string} name @returns {Promise<WebAssembly.Module>} */
+export function compile(name) {
+  if (!compiling.has(name)) compiling.set(name, WebAssembly.compileStreaming(fetch(code(name))));
+  return compiling.get(name);
 }
 
 /** A worker of the folder worker/. @param {string} name @returns {Worker} */

@@ -15,8 +15,8 @@ let loading = null;
 export function bindings() {
   loading ??= (async () => {
     try {
-      const [{ cpu }, compiled] = await Promise.all([bundles(), compile()]);
-      return await started(cpu, compiled);
+      const { cpu } = await bundles();
+      return await started(cpu, await compile(cpu));
     } catch (error) {
       loading = null;
       throw new Error(`WebAssembly could not be started (${error instanceof Error ? error.message : error})`);

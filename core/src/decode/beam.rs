@@ -5,6 +5,8 @@
 //!
 //! **Sources.** Lowerre 1976; length penalties: Wu et al. 2016, section 7 (`(5 + n)^a / 6^a`), and the plain power `n^a`.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Method,
     search::{DecodeError, Hypothesis, Live, MAX_WIDTH, Search, setting},
@@ -12,7 +14,8 @@ use super::{
 };
 
 /// What a log-probability is divided by.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "by", content = "power")]
 pub enum LengthPenalty {
     /// 1.
     #[default]
@@ -47,7 +50,8 @@ impl LengthPenalty {
 }
 
 /// When a search ends before all hypotheses have.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EarlyStop {
     /// Never.
     Never,

@@ -4,12 +4,12 @@
 //!
 //! **Sources.** Top-k: Fan et al. 2018. Top-p (nucleus): Holtzman et al. 2020. Min-p: Nguyen et al. 2024. Typical: Meister et al. 2023. Epsilon and eta: Hewitt et al. 2022.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::search::{DecodeError, setting, top};
 
 /// A filter.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "at")]
 pub enum Filter {
     /// The k likeliest.

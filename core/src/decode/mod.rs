@@ -9,6 +9,7 @@
 //! **Sources** are named in each method's file.
 
 pub mod beam;
+pub mod config;
 pub mod constraint;
 pub mod diverse;
 pub mod filter;
@@ -26,6 +27,7 @@ pub mod trace;
 pub mod transformer;
 
 pub use beam::{Beam, EarlyStop, LengthPenalty};
+pub use config::MethodConfig;
 pub use constraint::{All, Banned, Constraint, Forced, Mask, OneOf, Unconstrained};
 pub use diverse::Diverse;
 pub use filter::Filter;

@@ -40,7 +40,7 @@ impl Stochastic {
     /// The best children of a node by their perturbed log-probabilities.
     fn children(&self, search: &mut Search<'_>, live: &[Live], node: &Node) -> Vec<Child> {
         let hypothesis = &live[node.live];
-        let mut random = Stream::new(search.settings.seed, "decode/gumbel", hypothesis.node as u64);
+        let mut random = Stream::new(search.settings.seed, "decode/gumbel", (hypothesis.tokens.len() as u64) << 32 | node.live as u64);
         let mut next = hypothesis.next.clone();
         if !hypothesis.may_branch {
             let only = search.best(hypothesis, node.live, 1);

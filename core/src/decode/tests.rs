@@ -367,3 +367,22 @@ fn decode_golden_file_agrees() {
         assert!(agreement.passed(), "{agreement}");
     }
 }
+
+#[test]
+fn what_the_trace_remembers_changes_nothing() {
+    for seed in 0..20 {
+        for method in [
+            &Beam::new(3) as &dyn Method,
+            &Stochastic { width: 4 },
+            &Diverse { groups: 2, width: 2, strength: 0.5 },
+            &Sample { samples: 4, ..Sample::plain() },
+        ] {
+            let with = |trace_cuts| {
+                let settings = Settings { seed, trace_cuts, ..settings(5) };
+                let found = run(method, &mut random(6, seed), &settings, &Unconstrained);
+                found.hypotheses.into_iter().map(|h| (h.tokens, h.score.to_bits())).collect::<Vec<_>>()
+            };
+            assert_eq!(with(true), with(false));
+        }
+    }
+}

@@ -7,17 +7,14 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use vitrine_core::{
     decode::{
-        All, Banned, Beam, Constraint, Decoded, Diverse, EarlyStop, Ending, Filter, Forced, Greedy, LengthPenalty, Lexical, Method, Sample,
-        Settings, Stochastic, Trace, TransformerScorer, decode,
+        All, Banned, Constraint, Decoded, EarlyStop, Ending, Filter, Forced, LengthPenalty, Lexical, Method, MethodConfig, Settings, Trace,
+        TransformerScorer, config::usual_ends, decode,
     },
     text::tokenizer::Tokenizer,
 };
 
 use super::{Context, print_json};
 use crate::{Outcome, open};
-
-/// Names that tokens have which end a text, in the vocabularies of known models.
-const ENDS: [&str; 5] = ["<|im_end|>", "<|endoftext|>", "</s>", "<|end_of_text|>", "<|eot_id|>"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
@@ -170,17 +167,18 @@ impl Choice {
             Stop::Never => EarlyStop::Never,
         };
         let width = self.width;
-        Ok(match self.method {
-            Kind::Greedy => Box::new(Greedy),
-            Kind::Beam => Box::new(Beam { width, penalty, early_stop }),
-            Kind::Diverse => Box::new(Diverse { groups: self.groups, width, strength: self.strength }),
-            Kind::Stochastic => Box::new(Stochastic { width }),
+        let config = match self.method {
+            Kind::Greedy => MethodConfig::Greedy,
+            Kind::Beam => MethodConfig::Beam { width, penalty, early_stop },
+            Kind::Diverse => MethodConfig::Diverse { groups: self.groups, width, strength: self.strength },
+            Kind::Stochastic => MethodConfig::Stochastic { width },
             Kind::Lexical => {
                 let phrases = self.must.iter().map(|phrase| tokenizer.encode(phrase)).collect::<Result<_, _>>()?;
-                Box::new(Lexical { width, phrases, penalty, early_stop })
+                return Ok(Box::new(Lexical { width, phrases, penalty, early_stop }));
             }
-            _ => Box::new(Sample { samples: self.samples, temperature: self.temperature, filters }),
-        })
+            _ => MethodConfig::Sample { samples: self.samples, temperature: self.temperature, filters },
+        };
+        Ok(config.method())
     }
 
     /// The filters that are set, and the method's own.
@@ -221,10 +219,7 @@ impl Decode {
             let id = |name: &String| tokenizer.raw_token_id(name).with_context(|| format!("the model has no token {name}"));
             return self.eos.iter().map(id).collect();
         }
-        let mut known: Vec<u32> = ENDS.iter().filter_map(|name| tokenizer.raw_token_id(name)).collect();
-        known.sort_unstable();
-        known.dedup();
-        Ok(known)
+        Ok(usual_ends(tokenizer))
     }
 }
 

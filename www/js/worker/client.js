@@ -3,9 +3,10 @@
 import { bundles, compile, worker } from '../host.js';
 
 export class Client {
-  /** @param {string} script name of a worker of this folder */
-  constructor(script) {
+  /** @param {string} script name of a worker of this folder @param {'cpu'|'decode'} [bundle] what it runs */
+  constructor(script, bundle = 'cpu') {
     this.script = script;
+    this.bundle = bundle;
     this.worker = null;
     this.calls = new Map();
     this.next = 1;
@@ -34,10 +35,12 @@ export class Client {
       event.preventDefault();
       this.fail(new Error(event.message || 'the worker could not be started'));
     };
-    const [{ cpu }, compiled] = await Promise.all([bundles(), compile()]);
+    const name = (await bundles())[this.bundle];
+    if (!name) throw new Error(`this site was put together without the program of this page (scripts/web-bundle ${this.bundle})`);
+    const compiled = await compile(name);
     // What the address says of the device; see device.js.
     const device = new URLSearchParams(location.hash.slice(1)).get('device');
-    own.postMessage({ id: 0, compiled, bundle: cpu, device });
+    own.postMessage({ id: 0, compiled, bundle: name, device });
   }
 
   /**

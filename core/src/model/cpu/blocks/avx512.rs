@@ -50,7 +50,7 @@ impl<const R: usize> NullaryFnOnce for Halves<'_, R> {
                 sums[r] = f._mm512_add_ps(sums[r], f._mm512_mul_ps(dot, scale));
             }
         }
-        sums.map(|sum| cast(sum))
+        sums.map(cast)
     }
 }
 
@@ -78,6 +78,6 @@ impl<const R: usize> NullaryFnOnce for Bytes<'_, R> {
                 sums[r] = f._mm512_add_ps(sums[r], f._mm512_mul_ps(f._mm512_cvtepi32_ps(dots[r]), scale));
             }
         }
-        sums.map(|sum| cast(sum))
+        sums.map(cast)
     }
 }

@@ -7,6 +7,7 @@ use crate::tensor::Device;
 
 use super::InspectError;
 use crate::{
+    decode::config::usual_ends,
     formats::{ByteSource, WeightSource, config::ModelDescription, gguf::Gguf},
     model::{Graph, Transformer, load, stream::Ablation},
     study::edge_pruning::{
@@ -144,6 +145,22 @@ impl Subject {
             return Err(InspectError::TooLong { tokens: ids.len(), most: self.most_tokens() });
         }
         Ok(ids)
+    }
+
+    /// Tokens that end a text, as far as the vocabulary names them.
+    pub fn ends(&self) -> Vec<u32> {
+        match &self.coding {
+            Coding::Text(tokenizer) => usual_ends(tokenizer),
+            Coding::Program(_) | Coding::Words(_) => vec![],
+        }
+    }
+
+    /// Tokens as one text.
+    pub fn text_of(&self, ids: &[u32]) -> String {
+        match &self.coding {
+            Coding::Text(tokenizer) => tokenizer.decode(ids),
+            Coding::Program(_) | Coding::Words(_) => ids.iter().map(|&id| self.token(id)).collect::<Vec<_>>().join(" "),
+        }
     }
 
     /// A typed prompt pair as an example, scored after the tokens that `positions` names, given their number. It names no answers.

@@ -1,0 +1,102 @@
+//! Decoding in a page: a prompt, a method with its settings, and the search as it grows.
+//!
+//! The method and its settings are the command line's (`decode::MethodConfig`), so page and command line find the same for the same model, prompt and seed.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use vitrine_core::decode::{Cut, Ending, Fate, MethodConfig, Settings, Trace, TransformerScorer, Unconstrained, decode, trace::Node};
+use wasm_bindgen::prelude::*;
+
+use crate::{sheet::json as text, subject::Subject};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    prompt: String,
+    method: MethodConfig,
+    max_tokens: usize,
+    seed: u64,
+}
+
+/// A model that is decoded; the keys and values of the last prompt stay for the next method.
+#[wasm_bindgen]
+pub struct Decoding {
+    subject: &'static vitrine_core::study::edge_pruning::inspect::Subject,
+    scorer: TransformerScorer<'static>,
+}
+
+#[wasm_bindgen]
+impl Decoding {
+    #[wasm_bindgen(constructor)]
+    pub fn new(subject: &Subject) -> Self {
+        let subject = subject.inner();
+        Self { subject, scorer: TransformerScorer::new(&subject.model) }
+    }
+
+    /// Searches as `asked` says (JSON) and returns what was found, with the whole tree (JSON). `watch` is handed new nodes (JSON) as they come.
+    ///
+    /// # Errors
+    /// A prompt that cannot be read, settings out of range, and what running the model finds.
+    pub fn run(&mut self, asked: &str, watch: &js_sys::Function) -> Result<String, JsError> {
+        let Asked { prompt, method, max_tokens, seed } = serde_json::from_str(asked)?;
+        let subject = self.subject;
+        let ids = subject.encode("typed", &prompt)?;
+        let settings = Settings { max_tokens, eos: subject.ends(), outputs: 0, seed, trace_cuts: true };
+        let mut told = 0;
+        let mut tell = |trace: &Trace, node: usize| {
+            // A node is told once the next step begins, when its fate is known.
+            let depth = trace.nodes[node].tokens;
+            let done = trace.nodes.iter().rposition(|node| node.tokens < depth).map_or(0, |last| last + 1);
+            if done > told {
+                let nodes: Vec<Value> = trace.nodes[told..done].iter().map(|node| shown(subject, node)).collect();
+                told = done;
+                if let Ok(nodes) = text(&json!({ "from": told - nodes.len(), "nodes": nodes })) {
+                    // A page that fails to show them does not stop the search.
+                    let _ = watch.call1(&JsValue::NULL, &JsValue::from_str(&nodes));
+                }
+            }
+        };
+        let method = method.method();
+        let found = decode(&*method, &mut self.scorer, &ids, &settings, &Unconstrained, &mut tell)?;
+        let hypotheses: Vec<Value> = found
+            .hypotheses
+            .iter()
+            .map(|h| {
+                json!({ "node": h.node, "text": subject.text_of(&h.tokens), "ids": h.tokens, "log_prob": h.log_prob, "score": h.score,
+                    "ending": ending(h.ending), "group": h.group })
+            })
+            .collect();
+        let nodes: Vec<Value> = found.trace.nodes.iter().map(|node| shown(subject, node)).collect();
+        text(&json!({
+            "prompt": ids.iter().map(|&id| subject.token(id)).collect::<Vec<_>>(), "hypotheses": hypotheses, "forwards": found.forwards, "scored": found.scored,
+            "nodes": nodes, "tree": found.trace.tree(&|id| subject.token(id)),
+        }))
+    }
+}
+
+fn ending(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Eos => "by the token that ends a text",
+        Ending::Length => "as it has all the tokens asked for",
+        Ending::Complete => "as nothing may follow",
+    }
+}
+
+/// A node for people: what it adds, and what became of it in words.
+fn shown(subject: &vitrine_core::study::edge_pruning::inspect::Subject, node: &Node) -> Value {
+    let (fate, words) = match &node.fate {
+        Fate::Kept => ("kept", "kept".to_owned()),
+        Fate::Ended { by } => ("ended", format!("ended {}", ending(*by))),
+        Fate::Cut(cut) => (
+            "cut",
+            match cut {
+                Cut::OutOfBeam => "cut: others have better scores".to_owned(),
+                Cut::Beaten => "cut: it can no longer overtake what is finished".to_owned(),
+                Cut::Constraint(why) => format!("cut: {why}"),
+                Cut::DeadEnd => "cut: no token may follow".to_owned(),
+            },
+        ),
+    };
+    json!({ "parent": node.parent, "text": node.token.map(|id| subject.token(id)), "tokens": node.tokens, "log_prob": node.log_prob, "score": node.score,
+        "fate": fate, "words": words, "allowed": node.allowed, "reason": node.reason })
+}
