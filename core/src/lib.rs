@@ -9,6 +9,7 @@ pub mod formats;
 pub mod golden;
 pub mod lab;
 pub mod model;
+mod order;
 pub mod report;
 pub mod settings;
 pub mod study;

@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { launch, open, overflow, quiet, serious } from './browser.mjs';
-import { binary, cli, logits, root, sameAsCommandLine, settled } from './site.mjs';
+import { movePoint, switchEdge } from './inspector.mjs';
+import { binary, cli, root, sameAsCommandLine, settled } from './site.mjs';
 
 const bundle = process.env.VITRINE_BUNDLE;
 const skip = bundle ? false : 'skipped: VITRINE_BUNDLE not set';
@@ -154,7 +155,7 @@ describe('a report that computes', { skip, timeout: 1_800_000 }, () => {
     const wasm = block('vitrine_web_bg.wasm')[1];
     const path = await altered('wasm', wasm, wasm.replace(wasm.slice(70_000, 70_004), 'AAAA'));
     const { page, context } = await visit(path, { hash: '#recompute' });
-    await page.waitForFunction(() => /^Vitrine_web_bg\.wasm inside this report was changed/.test(document.getElementById('recomputed').textContent));
+    await page.waitForFunction(() => /^vitrine_web_bg\.wasm inside this report was changed/.test(document.getElementById('recomputed').textContent));
     await context.close();
   });
 
@@ -163,25 +164,8 @@ describe('a report that computes', { skip, timeout: 1_800_000 }, () => {
     const { page } = opened;
     await settled(page);
     await sameAsCommandLine(page, model);
-    const point = page.getByRole('slider', { name: 'Edges kept' });
-    await point.focus();
-    for (let press = 0; press < 3; press += 1) await page.keyboard.press('PageUp');
-    await page.keyboard.press('ArrowLeft');
-    const size = Number(await point.getAttribute('aria-valuenow'));
-    await page.waitForFunction((size) => globalThis.vitrine.page.summary.size === size, size);
-    await page.waitForTimeout(100);
-    await settled(page);
-    await sameAsCommandLine(page, model);
-    const before = await logits(page);
-    const pruned = await page.locator('td.pruned [data-logit]').first().getAttribute('data-logit');
-    await page.locator('.grid .rows .line input').first().click();
-    await page.waitForFunction((old) => document.querySelector('td.pruned [data-logit]').dataset.logit !== old, pruned);
-    await settled(page);
-    const after = await logits(page);
-    const common = Object.keys(before).filter((id) => after[id]);
-    assert.ok(common.some((id) => Math.abs(before[id][1] - after[id][1]) > 1e-3), 'the circuit says something else');
-    assert.ok(common.every((id) => before[id][0] === after[id][0] && before[id][2] === after[id][2]), 'the other runs do not change');
-    await sameAsCommandLine(page, model);
+    await movePoint(page, model);
+    await switchEdge(page, model);
     // What is shown stands in the address, and comes back with it.
     await page.waitForTimeout(400);
     const shown = await page.evaluate(() => [...globalThis.vitrine.page.look.masks].join(''));
@@ -221,7 +205,7 @@ describe('a report that computes', { skip, timeout: 1_800_000 }, () => {
     const wrong = await readFile(gguf);
     wrong[wrong.length - 3] ^= 1;
     await page.locator('#files').setInputFiles({ name: 'tiny-llama.gguf', mimeType: 'application/octet-stream', buffer: wrong });
-    await page.waitForFunction(() => /^Tiny-llama\.gguf is not the file that this report was made with/.test(document.getElementById('notice').textContent));
+    await page.waitForFunction(() => /^tiny-llama\.gguf is not the file that this report was made with/.test(document.getElementById('notice').textContent));
     await page.locator('#files').setInputFiles(gguf);
     await settled(page);
     assert.equal(await page.locator('#notice').isVisible(), false);

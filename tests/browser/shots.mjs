@@ -28,20 +28,25 @@ async function shoot(name, widths, visit) {
 }
 
 if (report) {
-  await shoot(basename(report, '.html'), [360, 1440], async (context) => {
+  await shoot(basename(report, '.html'), [360, 1400], async (context) => {
     const opened = await open(browser, report, { context });
     await computed(opened.page);
     return opened;
   });
 }
 
-/** Where the report computes: the numbers again, and the inspector with a chosen box. */
+/** Where the report computes: the numbers again, and the inspector with a chosen box; only the drawing where its model is not inside. */
 async function computed(page) {
-  if (!(await page.locator('#recompute').count())) return;
-  await page.locator('#recompute').click();
-  await page.waitForFunction(() => document.getElementById('recomputed').dataset.passed, null, { timeout: 120_000 });
-  await page.locator('#inspect').click();
-  await inspected(page);
+  if (!(await page.locator('#inspect').count())) return;
+  if (await page.locator('#recompute').isVisible()) {
+    await page.locator('#recompute').click();
+    await page.waitForFunction(() => document.getElementById('recomputed').dataset.passed, null, { timeout: 120_000 });
+    await page.locator('#inspect').click();
+    await inspected(page);
+  } else {
+    await page.locator('#inspect').click();
+    await drawn(page);
+  }
   await page.locator('#interactive .node:not(.off)').nth(4).click();
   await page.waitForTimeout(600);
 }
@@ -52,9 +57,13 @@ const PAGES = {
   circuit: ['circuit.html#model=small&node=a1.h2', inspected],
   compare: ['circuit.html#model=small&b=ep-14', inspected],
   program: ['circuit.html#model=reverse', inspected],
-  smollm2: ['circuit.html#model=smollm2&node=a23.h3', (page) => page.waitForFunction(() => globalThis.vitrine?.graph.ground.done && globalThis.vitrine.page.summary)],
+  smollm2: ['circuit.html#model=smollm2&node=a23.h3', drawn],
   prune: ['prune.html#model=small', trained],
 };
+
+async function drawn(page) {
+  await page.waitForFunction(() => globalThis.vitrine?.page.summary && globalThis.vitrine.graph.ground.done, null, { timeout: 120_000 });
+}
 
 async function inspected(page) {
   await settled(page);
@@ -76,7 +85,7 @@ if (site) {
   const wanted = process.env.VITRINE_SHOTS?.split(',') ?? Object.keys(PAGES);
   for (const name of wanted) {
     const [path, act] = PAGES[name];
-    await shoot(name, [360, 1440], async (context) => {
+    await shoot(name, [360, 1400], async (context) => {
       const visited = await visit(browser, server.url, { path, context });
       await act(visited.page);
       return visited;

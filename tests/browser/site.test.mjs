@@ -1,5 +1,6 @@
 // The site as a person meets it: served by `vitrine serve`, in headless Chromium, without a GPU.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { appendFile, mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
@@ -7,7 +8,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { downloaded, launch, readCsv, serious } from './browser.mjs';
-import { folder, logits, sameAsCommandLine, serve, settled, visit } from './site.mjs';
+import { movePoint, switchEdge } from './inspector.mjs';
+import { binary, folder, sameAsCommandLine, serve, settled, visit } from './site.mjs';
 
 const skip = folder ? false : 'skipped: VITRINE_SITE not set';
 if (skip && process.env.VITRINE_SKIPS) await appendFile(process.env.VITRINE_SKIPS, `the site in the browser: ${skip}\n`);
@@ -78,31 +80,12 @@ describe('site', { skip, timeout: 1_800_000 }, () => {
     assert.equal(await blank.evaluate(async () => (navigator.gpu ? await navigator.gpu.requestAdapter() : null)), null);
     await blank.close();
     assert.match(await page.locator('#status').textContent(), /CPU/);
-    const before = await logits(page);
-    const firstPruned = await page.locator('td.pruned [data-logit]').first().getAttribute('data-logit');
-    await sameAsCommandLine(page, join(folder, 'models/small'));
-
-    // A switched edge changes the circuit's logits and nothing else.
-    await page.locator('.grid .rows .line input').first().click();
-    await page.waitForFunction((old) => document.querySelector('td.pruned [data-logit]').dataset.logit !== old, firstPruned);
-    await settled(page);
-    const after = await logits(page);
-    const common = Object.keys(before).filter((id) => after[id]);
-    assert.ok(common.some((id) => Math.abs(before[id][1] - after[id][1]) > 1e-3), 'the circuit says something else');
-    assert.ok(common.every((id) => before[id][0] === after[id][0] && before[id][2] === after[id][2]), 'the other runs do not change');
-    await sameAsCommandLine(page, join(folder, 'models/small'));
+    const model = join(folder, 'models/small');
+    await sameAsCommandLine(page, model);
+    const was = await switchEdge(page, model);
     await page.getByRole('button', { name: 'Put all switches back' }).click();
-    await page.waitForFunction((was) => document.querySelector('td.pruned [data-logit]').dataset.logit === was, firstPruned);
-
-    // The point on the curve, by keys.
-    const point = page.getByRole('slider', { name: 'Edges kept' });
-    await point.focus();
-    for (let press = 0; press < 3; press += 1) await page.keyboard.press('PageUp');
-    await page.keyboard.press('ArrowLeft');
-    const size = Number(await point.getAttribute('aria-valuenow'));
-    await page.waitForFunction((size) => globalThis.vitrine.page.summary.size === size, size);
-    await settled(page);
-    await sameAsCommandLine(page, join(folder, 'models/small'));
+    await page.waitForFunction((was) => document.querySelector('td.pruned [data-logit]').dataset.logit === was, was);
+    await movePoint(page, model);
     await quiet(opened);
     await opened.context.close();
   });
@@ -274,6 +257,67 @@ describe('site', { skip, timeout: 1_800_000 }, () => {
     await page.reload();
     await settled(page);
     assert.equal(await page.evaluate(() => globalThis.vitrine.page.summary.edges), 19);
+    await quiet(opened);
+    await opened.context.close();
+  });
+
+  test('a Hugging Face folder runs, picked or dropped, and a broken one ends in one sentence', async () => {
+    const made = join(await mkdtemp(join(tmpdir(), 'vitrine-')), 'tiny');
+    execFileSync(binary, ['--quiet', 'model', 'convert', fileURLToPath(new URL('../fixtures/gguf/tiny-llama.gguf', import.meta.url)), made], { stdio: 'ignore' });
+    const names = ['config.json', 'model.safetensors', 'tokenizer.json'];
+    const files = await Promise.all(names.map(async (name) => ({ name, mimeType: 'application/octet-stream', buffer: await readFile(join(made, name)) })));
+    const opened = await inspector();
+    const { page } = opened;
+    const notice = page.locator('#notice');
+    const runs = async (clean, corrupted) => {
+      await page.waitForFunction(() => globalThis.vitrine.page.summary.edges === 19 && globalThis.vitrine.live.ready && globalThis.vitrine.live.about.d_model === 32);
+      await page.locator('#clean').fill(clean);
+      await page.locator('#corrupted').fill(corrupted);
+      await page.waitForFunction((clean) => globalThis.vitrine.live.reading && globalThis.vitrine.live.tokens === clean.length, clean);
+      await page.waitForTimeout(600);
+      await settled(page);
+      assert.equal(await notice.isVisible(), false);
+      return sameAsCommandLine(page, made);
+    };
+    await page.locator('#files').setInputFiles(names.map((name) => join(made, name)));
+    await runs('glkdf', 'kldgb');
+    await page.locator('.grid .rows .line input').nth(3).click();
+    await page.waitForTimeout(300);
+    await settled(page);
+    await sameAsCommandLine(page, made);
+
+    // Each is refused in a sentence, and the page goes on with what it had.
+    const instead = (name, buffer) => files.map((file) => (file.name === name ? { ...file, buffer } : file));
+    const [config, weights] = files.map((file) => file.buffer);
+    const broken = [
+      ['no config', files.slice(1), /config\.json/],
+      ['no tokenizer', files.slice(0, 2), /./],
+      ['cut weights', instead('model.safetensors', weights.subarray(0, weights.length - 1000)), /model\.safetensors|data|bytes|end/],
+      ['cut header', instead('model.safetensors', weights.subarray(0, 40)), /./],
+      ['a tensor too few layers', instead('config.json', Buffer.from(config.toString().replace('"num_hidden_layers": 1', '"num_hidden_layers": 2'))), /layers\.1/],
+      ['another width', instead('config.json', Buffer.from(config.toString().replace('"hidden_size": 32', '"hidden_size": 64'))), /shape/],
+      ['no JSON', instead('tokenizer.json', Buffer.from('{')), /tokenizer/],
+    ];
+    for (const [name, drop, words] of broken) {
+      await page.evaluate(() => {
+        document.getElementById('notice').hidden = true;
+        document.getElementById('notice').textContent = '';
+      });
+      await page.locator('#files').setInputFiles(drop);
+      await notice.waitFor({ state: 'visible', timeout: 30_000 });
+      const said = await notice.textContent();
+      assert.match(said, /^[^\n]{8,420}[.!?…]$/, `${name}: ${said}`);
+      assert.match(said, words, `${name}: ${said}`);
+    }
+
+    // Dropped together, after all that.
+    await page.evaluate((files) => {
+      document.getElementById('notice').hidden = true;
+      const data = new DataTransfer();
+      for (const [name, bytes] of files) data.items.add(new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], name));
+      dispatchEvent(new DragEvent('drop', { dataTransfer: data, cancelable: true }));
+    }, files.map((file) => [file.name, file.buffer.toString('base64')]));
+    await runs('bcdf', 'fdcb');
     await quiet(opened);
     await opened.context.close();
   });

@@ -46,7 +46,8 @@ export function visible(text, limit = 120) {
 /** An error as one sentence. @param {unknown} error */
 export function sentence(error) {
   const words = visible(error instanceof Error ? error.message : String(error), 400).trim();
-  const text = words.charAt(0).toUpperCase() + words.slice(1);
+  // A file keeps its name.
+  const text = /^\S+\.\w/.test(words) ? words : words.charAt(0).toUpperCase() + words.slice(1);
   return /[.!?…]$/.test(text) ? text : text + '.';
 }
 

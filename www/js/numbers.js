@@ -16,9 +16,10 @@ export function fixed(value, digits) {
   return (value < 0 ? MINUS : '') + Math.abs(value).toFixed(digits);
 }
 
-/** A whole number with thin spaces. @param {number} value */
+/** A whole number, with separators from 10,000 on as in a report's tables. @param {number} value */
 export function count(value) {
-  return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, '\u202f');
+  const text = String(Math.round(value));
+  return text.length > 4 ? text.replace(/\B(?=(\d{3})+$)/g, ',') : text;
 }
 
 /** A share as per cent. @param {number} value */

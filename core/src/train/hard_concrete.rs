@@ -8,7 +8,7 @@
 //!
 //! **Source.** Louizos, Welling and Kingma 2018 (the distribution); the public code of Bhaskar et al. 2024 (constants, the factor 0.8).
 
-use crate::golden::Agreement;
+use crate::{golden::Agreement, order};
 
 /// Lower end of the stretched interval.
 pub const GAMMA: f64 = -0.1;
@@ -58,7 +58,7 @@ pub fn soft(a: f32) -> f32 {
 pub fn evaluation_masks(log_alpha: &[f32]) -> Vec<f32> {
     let mut masks: Vec<f32> = log_alpha.iter().map(|&a| soft(a)).collect();
     let zeros = log_alpha.iter().map(|&a| probability_zero(a)).sum::<f64>().round() as usize;
-    for i in ascending(log_alpha).into_iter().take(zeros) {
+    for i in order::descending(log_alpha).into_iter().rev().take(zeros) {
         masks[i] = 0.0;
     }
     masks
@@ -73,18 +73,10 @@ pub fn discretise(log_alpha: &[f32]) -> Vec<bool> {
 /// Binary masks that keep the `keep` largest values (ties: the smaller index is kept).
 pub fn keep_largest(values: &[f32], keep: usize) -> Vec<bool> {
     let mut kept = vec![false; values.len()];
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_unstable_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
-    for i in order.into_iter().take(keep) {
+    for i in order::descending(values).into_iter().take(keep) {
         kept[i] = true;
     }
     kept
-}
-
-fn ascending(values: &[f32]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]).then(b.cmp(&a)));
-    order
 }
 
 /// Published values of the distribution, six decimals.

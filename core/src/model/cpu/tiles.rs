@@ -212,7 +212,7 @@ fn mix_block<S: Simd, const N: usize>(simd: S, outs: &mut [MixedRow<'_>], tile: 
             for i in 0..N {
                 let w = simd.splat_f32s(w[i]);
                 for k in 0..WIDE {
-                    sums[i][k] = simd.mul_add_f32s(w, x[k], sums[i][k]);
+                    sums[i][k] = simd.mul_add_e_f32s(w, x[k], sums[i][k]);
                 }
             }
         }
@@ -344,7 +344,7 @@ fn span_dots<S: Simd, const N: usize, const M: usize>(
             let x: [S::f32s; M] = std::array::from_fn(|k| x[k][v]);
             for i in 0..N {
                 for k in 0..M {
-                    totals[i][k] = simd.mul_add_f32s(y[i][v], x[k], totals[i][k]);
+                    totals[i][k] = simd.mul_add_e_f32s(y[i][v], x[k], totals[i][k]);
                 }
             }
         }

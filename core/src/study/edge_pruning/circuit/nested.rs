@@ -8,7 +8,7 @@
 
 use super::{Ablation, cleanup::clean_up};
 use super::{Circuit, CircuitError, check_scores};
-use crate::model::graph::Graph;
+use crate::{model::graph::Graph, order::sort};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
@@ -40,8 +40,8 @@ pub fn ranked_edges(graph: &Graph, scores: &[f32], ranking: Ranking) -> Result<V
     check_scores(graph, scores)?;
     let mut order: Vec<usize> = (0..scores.len()).collect();
     // partial_cmp takes -0 and 0 for equal; all scores are finite, so it never fails.
-    let rank = |id: &usize| ranking.of(scores[*id]);
-    order.sort_unstable_by(|a, b| rank(b).partial_cmp(&rank(a)).unwrap_or(Ordering::Equal).then(a.cmp(b)));
+    let rank = |id: usize| ranking.of(scores[id]);
+    sort(&mut order, &|a, b| rank(b).partial_cmp(&rank(a)).unwrap_or(Ordering::Equal).then(a.cmp(&b)));
     Ok(order)
 }
 

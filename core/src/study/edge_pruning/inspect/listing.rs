@@ -1,7 +1,7 @@
 //! Lists of edges: sorted, searched, and those at one node.
 
 use super::Sheet;
-use crate::model::Graph;
+use crate::{model::Graph, order::sort};
 
 /// What a list of edges is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,21 +48,21 @@ impl Sheet {
             for (writer, edge) in graph.edges_of_reader(reader).enumerate() {
                 let fits = |(hits, from, to): &(Hits, bool, bool)| (*from && hits.writers[writer]) || (*to && hits.readers[reader]);
                 if (all || classes[edge] > 0) && words.iter().all(fits) {
-                    found.push((edge, writer));
+                    found.push(edge);
                 }
             }
         }
         let score = |edge: usize| self.current().scores().map_or(0.0, |scores| scores[edge]);
         match order {
-            Order::Strength => found.sort_unstable_by(|a, b| score(b.0).abs().total_cmp(&score(a.0).abs()).then(a.cmp(b))),
-            Order::Score => found.sort_unstable_by(|a, b| score(b.0).total_cmp(&score(a.0)).then(a.cmp(b))),
+            Order::Strength => sort(&mut found, &|a, b| score(b).abs().total_cmp(&score(a).abs()).then(a.cmp(&b))),
+            Order::Score => sort(&mut found, &|a, b| score(b).total_cmp(&score(a)).then(a.cmp(&b))),
             Order::Reader => {}
-            Order::Writer => found.sort_unstable_by_key(|&(edge, writer)| (writer, edge)),
+            Order::Writer => sort(&mut found, &|a, b| (graph.edge_ids(a).0, a).cmp(&(graph.edge_ids(b).0, b))),
         }
         if reversed {
             found.reverse();
         }
-        found.into_iter().map(|(edge, _)| edge as u32).collect()
+        found.into_iter().map(|edge| edge as u32).collect()
     }
 
     fn hits(&self, word: &str) -> (Hits, bool, bool) {
@@ -95,7 +95,7 @@ impl Sheet {
         let shown = |edge: &usize| classes[*edge] > 0;
         let score = |edge: usize| self.current().scores().map_or(0.0, |scores| scores[edge].abs());
         let sorted = |mut edges: Vec<usize>| {
-            edges.sort_unstable_by(|&a, &b| score(b).total_cmp(&score(a)).then(a.cmp(&b)));
+            sort(&mut edges, &|a, b| score(b).total_cmp(&score(a)).then(a.cmp(&b)));
             edges.into_iter().map(|edge| edge as u32).collect()
         };
         // Boxes are the writers, then the output.

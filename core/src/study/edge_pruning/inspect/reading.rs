@@ -9,6 +9,7 @@ use super::{
     InspectError,
     contrast::{Contrast, Logits},
 };
+use crate::order::sort;
 
 /// One token (or class, or number) in the three runs: full, pruned, corrupted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -103,7 +104,7 @@ fn of_logits(contrast: &Contrast, position: usize, most: usize, logits: Logits) 
         }
         ids.extend(order.into_iter().take(most));
     }
-    ids.sort_unstable_by(|&a, &b| full[b].total_cmp(&full[a]).then(a.cmp(&b)));
+    sort(&mut ids, &|a, b| full[b].total_cmp(&full[a]).then(a.cmp(&b)));
     ids.dedup();
     let rows = ids.into_iter().map(|id| Row {
         id,
