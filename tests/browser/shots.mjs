@@ -58,6 +58,7 @@ const PAGES = {
   compare: ['circuit.html#model=small&b=ep-14', inspected],
   program: ['circuit.html#model=reverse', inspected],
   smollm2: ['circuit.html#model=smollm2&node=a23.h3', drawn],
+  beam: ['beam.html#width=5&tokens=10&cuts=1', (page) => page.waitForFunction(() => globalThis.vitrine && !globalThis.vitrine.page.running)],
   prune: ['prune.html#model=small', trained],
 };
 

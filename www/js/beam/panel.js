@@ -2,10 +2,15 @@
 
 import { make, save, visible } from '../dom.js';
 import { brief, count } from '../numbers.js';
-import { Tree, told } from './tree.js';
+import { Tree, told, written } from './tree.js';
 
 function plural(n, one, many) {
   return `${count(n)} ${n === 1 ? one : many}`;
+}
+
+/** A probability in few letters. @param {number} p */
+function share(p) {
+  return p < 1e-5 ? '< 0.001 %' : `${Number((100 * p).toPrecision(3))} %`;
 }
 
 export class Panel {
@@ -57,7 +62,7 @@ export class Panel {
     const texts = new Set(found.hypotheses.map((h) => h.text));
     this.cost.textContent = `${plural(found.hypotheses.length, 'text', 'texts')}, ${count(texts.size)} different. ${plural(found.forwards, 'forward pass', 'forward passes')} over ${plural(found.scored, 'prefix', 'prefixes')}, ${brief(found.milliseconds)} ms.`;
     this.list.replaceChildren(...found.hypotheses.map((h, i) => make('li', {}, make('button', { type: 'button', 'data-node': h.node, 'aria-pressed': i === 0, click: () => this.choose(h.node) },
-      make('span', { class: 'share', text: `${Number((100 * Math.exp(h.log_prob)).toPrecision(3))} %` }), make('span', { text: visible(h.text, 400) || '(nothing)' })))));
+      make('span', { class: 'share', text: share(Math.exp(h.log_prob)) }), make('span', { text: written(h.text, 400) || '(nothing)' })))));
     this.text.textContent = visible(found.tree, 200000).replaceAll('⟨U+000A⟩', '\n');
     this.command.replaceChildren('The same on the command line: ', make('code', { text: command }));
     this.command.hidden = command === '';

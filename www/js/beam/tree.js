@@ -2,6 +2,11 @@
 
 import { make, svg, visible } from '../dom.js';
 
+/** Text of a model for people: ends of lines stay on the line. @param {string} text @param {number} limit */
+export function written(text, limit) {
+  return visible(text.replaceAll('\n', '↵'), limit);
+}
+
 const COLUMN = 96;
 const ROW = 26;
 const MARGIN = { left: 16, top: 26, right: 110, bottom: 16 };
@@ -72,13 +77,13 @@ export class Tree {
         if (on) lines.append(line);
         else lines.prepend(line);
       }
-      const text = node.text === null ? 'prompt' : visible(node.text, 14);
+      const text = node.text === null ? 'prompt' : written(node.text, 14);
       const mark = svg('circle', { class: 'dot', cx: x, cy: y, r: node.fate === 'cut' ? 3 : 4.5 });
       // A token stands above the line that leads to it.
       const word = node.parent === null ? svg('text', { x: x - 6, y: y - 9, text }) : svg('text', { x: x - 8, y: y - 6, 'text-anchor': 'end', text });
       dots.append(svg('g', {
         class: `node ${node.fate} ${on ? 'path' : ''} ${at === chosen ? 'chosen' : ''}`, 'data-node': at, role: 'button', tabindex: at === first ? 0 : -1,
-        'aria-label': `${node.text === null ? 'prompt' : node.text}, ${node.words}`, 'aria-pressed': at === chosen, click: () => this.choose(at),
+        'aria-label': `${node.text === null ? 'prompt' : written(node.text, 40)}, ${node.words}`, 'aria-pressed': at === chosen, click: () => this.choose(at),
       }, svg('circle', { cx: x, cy: y, r: 11, fill: 'transparent' }), mark, word));
     }
     const picture = svg('svg', { class: 'fig', width, height, viewBox: `0 0 ${width} ${height}`, role: 'group', 'aria-label': this.label }, lines, dots);
@@ -135,5 +140,5 @@ export function told(nodes, at, brief) {
   const share = Math.exp(node.log_prob - nodes[node.parent].log_prob);
   const score = node.score === node.log_prob ? '' : `, ranked by ${brief(node.score)}`;
   const allowed = node.allowed === null ? '' : ` ${node.allowed.toLocaleString('en')} tokens may follow${node.reason ? ` (${visible(node.reason, 120)})` : ''}.`;
-  return make('p', { class: 'told' }, make('strong', { text: visible(node.text, 40) }), ` is token ${node.tokens}. The model gave it ${brief(100 * share)} % after what stands before it; all tokens up to it together have log-probability ${brief(node.log_prob)} nats${score}. It was ${visible(node.words, 200)}.${allowed}`);
+  return make('p', { class: 'told' }, make('strong', { text: written(node.text, 40) }), ` is token ${node.tokens}. The model gave it ${brief(100 * share)} % after what stands before it; all tokens up to it together have log-probability ${brief(node.log_prob)} nats${score}. It was ${visible(node.words, 200)}.${allowed}`);
 }
