@@ -14,7 +14,11 @@ use vitrine_core::{
         safetensors::SafeTensors,
         weights::{ShardIndex, Sharded},
     },
-    model::{Graph, Transformer, TransformerConfig, load},
+    model::{
+        Graph, Transformer, TransformerConfig,
+        bert::{Bert, BertConfig, Sentences},
+        load,
+    },
     study::edge_pruning::{circuit::Circuit, inspect},
     text::tokenizer::Tokenizer,
 };
@@ -141,6 +145,20 @@ pub fn model(name: &str, device: &Device) -> Result<Opened> {
     let description = ModelDescription::from_gguf(&gguf).with_context(place)?;
     let model = load::load(&description, &gguf, device).with_context(place)?;
     Ok(Opened { model, tokenizer: Tokenizer::from_gguf(&gguf)?, hashes })
+}
+
+/// The sentence encoder in a folder (`model.safetensors`, `tokenizer.json`), or the fetched one of this name, with its files' hashes.
+pub fn encoder(name: &str) -> Result<(Sentences, BTreeMap<String, String>)> {
+    let path = model_path(name)?;
+    let folder = if path.is_dir() { path } else { path.parent().map(Path::to_owned).unwrap_or_default() };
+    let place = || format!("in {}", folder.display());
+    let [weights, tokenizer] = ["model.safetensors", "tokenizer.json"].map(|file| folder.join(file));
+    let bert =
+        Bert::load(&SafeTensors::open(FileSource::open(&weights)?).with_context(place)?, BertConfig::default()).with_context(place)?;
+    let encoder = Sentences::new(bert, Tokenizer::from_json(&read_bounded(&tokenizer, TEXT_LIMIT)?).with_context(place)?)?;
+    let hashes = [("model.safetensors", weights), ("tokenizer.json", tokenizer)];
+    let hashes = hashes.into_iter().map(|(name, path)| Ok((name.to_owned(), hash_file(&path)?.sha256))).collect::<Result<_>>()?;
+    Ok((encoder, hashes))
 }
 
 /// The device of the given name, checked to compute right numbers, and what to call it.
