@@ -12,6 +12,7 @@ mod report;
 mod run;
 mod serve;
 mod sql;
+mod sql_train;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
