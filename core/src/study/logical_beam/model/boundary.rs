@@ -243,7 +243,10 @@ impl ModelReading<'_> {
             let data = &tape.value(scores).data;
             for ((row, slots), scores) in asked.into_iter().zip(data.chunks_exact(self.candidates(kind).max(1))) {
                 for slot in slots {
-                    filled[row].push((slot, log_softmax(scores, |i| self.spelled(slot, i).is_some())));
+                    // Behind a qualifier only plain words are read as names.
+                    let qualified = matches!(weights.vocabulary.role(words[row]), Role::Qualifier(_));
+                    let fits = |i: usize| self.spelled(slot, i).is_some() && !(qualified && self.is_quoted(i));
+                    filled[row].push((slot, log_softmax(scores, fits)));
                 }
             }
         }

@@ -22,7 +22,7 @@ use super::{
     *,
 };
 use crate::{
-    decode::{Beam, Sample, Scorer, ScorerError, Step},
+    decode::{Beam, Sample, ScorerError, Step},
     lab::{LabError, MemoryLab},
     tensor::Device,
     train::rng::Stream,
@@ -46,7 +46,7 @@ fn schema() -> Schema {
 fn untrained() -> SqlModel {
     let words = SchemaWords::new(&schema());
     let said = QUERIES.iter().flat_map(|sql| {
-        let (template, filled) = super::words::words_of(sql, &words).unwrap();
+        let (template, filled) = words::words_of(sql, &words).unwrap();
         template.into_iter().chain(filled.into_iter().map(|one| one.word))
     });
     let vocabulary = Vocabulary::new(said).unwrap();
@@ -221,7 +221,7 @@ fn what_cannot_be_read_is_said_and_large_input_is_fine() {
     assert!(SqlModel::new(model.weights.clone(), Box::new(other)).is_err());
 }
 
-fn data() -> (train::TrainConfig, examples::Data, TrainState) {
+fn data() -> (TrainConfig, examples::Data, TrainState) {
     let made = synthetic(&SyntheticConfig { schemas: 8, held_out: 0, questions_a_schema: 12, seed: 0 });
     let (vocabulary, fragments) = vocabulary(&made.train, &made.schemas).unwrap();
     let cache = Cache::new(Box::new(Letters { width: 48 }));
@@ -240,7 +240,7 @@ fn train_lowers_both_losses_and_goes_on_where_it_was_stopped() {
     let mut straight = fresh.clone();
     train(&config, &data, &mut straight, "train", &mut lab).unwrap();
     let after = losses(&straight.weights, &data);
-    assert!(after[0] < 0.35 * before[0] && after[1] < 0.8 * before[1], "{before:?} {after:?}");
+    assert!(after[0] < 0.6 * before[0] && after[1] < 0.5 * before[1], "{before:?} {after:?}");
     let mut lab = MemoryLab::new(Device::flex());
     lab.stop_at = Some(9);
     let mut stopped = fresh.clone();
@@ -322,7 +322,7 @@ fn changed_schemas_have_the_new_names_and_their_keys() {
         // Both readings are made of names that are there.
         for reading in &example.readings {
             let left = templatise(reading, &words).text;
-            assert!(!left.contains("a_") && !left.contains("max_") && !left.contains('x'), "{left}");
+            assert!(!left.contains("a_") && !left.contains("max_"), "{left}");
         }
         assert!(new.columns.is_sorted_by_key(|column| column.table));
     }

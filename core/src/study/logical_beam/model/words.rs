@@ -211,6 +211,11 @@ pub fn may_follow(vocabulary: &Vocabulary, stage_begin: usize, before: usize, wo
     if matches!(vocabulary.role(before), Role::Qualifier(_)) {
         return text == Slot::Column.word();
     }
+    // Two words side by side would be read as one.
+    let joins = |c: char| c.is_alphanumeric() || c == '_';
+    if text.starts_with(joins) && vocabulary.text(before).ends_with(joins) {
+        return false;
+    }
     let in_from = matches!(vocabulary.text(before).trim_start(), "from" | "join");
     let is_table = role == Role::Slot(Slot::Table);
     if in_from { is_table || text.trim_start() == "(" } else { !is_table }
