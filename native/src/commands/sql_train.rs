@@ -185,6 +185,8 @@ pub fn run(args: &Train, context: Context) -> Result<()> {
     if args.encoder.is_none() && name == sql_model::LETTERS && !context.quiet {
         eprintln!("encoder: letters; `vitrine model get minilm` fetches one that knows words");
     }
+    // Whatever can be wrong with the input is found before the run folder is made.
+    let (vocabulary, fragments) = examples::vocabulary(&sets.train, &sets.schemas)?;
     let mut record = RunRecord::new(STUDY);
     record.config =
         json!({"train": config, "encoder": name, "encoder_sha256": models, "data_sha256": sets.hashes, "held_out": args.valid_databases});
@@ -199,7 +201,6 @@ pub fn run(args: &Train, context: Context) -> Result<()> {
     let mut lab = NativeLab::new(open::device("cpu")?.0, context.quiet, signal::install()?).keep_in_folder(folder)?;
 
     let cache = Cache::new(encoder);
-    let (vocabulary, fragments) = examples::vocabulary(&sets.train, &sets.schemas)?;
     let data = examples::encode(&sets.train, &sets.schemas, &vocabulary, &cache, &mut |done, all| {
         lab.progress("encoding", done as u64, all as u64);
     })?;
