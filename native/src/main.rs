@@ -13,6 +13,7 @@ mod resources;
 mod run_folder;
 mod signal;
 mod sql;
+mod sql_model;
 mod tensorboard;
 
 use std::process::ExitCode;

@@ -14,7 +14,11 @@ use vitrine_core::{
         safetensors::SafeTensors,
         weights::{ShardIndex, Sharded},
     },
-    model::{Graph, Transformer, TransformerConfig, load},
+    model::{
+        Graph, Transformer, TransformerConfig,
+        bert::{Bert, BertConfig, Sentences},
+        load,
+    },
     study::edge_pruning::{circuit::Circuit, inspect},
     text::tokenizer::Tokenizer,
 };
@@ -149,7 +153,7 @@ pub enum Weights {
     /// In single precision.
     #[default]
     Single,
-    /// In the file's own four- and eight-bit blocks, several times faster; logits differ a little, as activations are rounded to eight bits.
+    /// In the file's own four- and eight-bit blocks, several times faster; logits differ a little, as inputs are rounded to 16 bits.
     Blocks,
 }
 
@@ -170,6 +174,20 @@ pub fn model_for_decoding(name: &str, device: &Device, weights: Weights) -> Resu
         );
     }
     Ok(opened)
+}
+
+/// The sentence encoder in a folder (`model.safetensors`, `tokenizer.json`), or the fetched one of this name, with its files' hashes.
+pub fn encoder(name: &str) -> Result<(Sentences, BTreeMap<String, String>)> {
+    let path = model_path(name)?;
+    let folder = if path.is_dir() { path } else { path.parent().map(Path::to_owned).unwrap_or_default() };
+    let place = || format!("in {}", folder.display());
+    let [weights, tokenizer] = ["model.safetensors", "tokenizer.json"].map(|file| folder.join(file));
+    let bert =
+        Bert::load(&SafeTensors::open(FileSource::open(&weights)?).with_context(place)?, BertConfig::default()).with_context(place)?;
+    let encoder = Sentences::new(bert, Tokenizer::from_json(&read_bounded(&tokenizer, TEXT_LIMIT)?).with_context(place)?)?;
+    let hashes = [("model.safetensors", weights), ("tokenizer.json", tokenizer)];
+    let hashes = hashes.into_iter().map(|(name, path)| Ok((name.to_owned(), hash_file(&path)?.sha256))).collect::<Result<_>>()?;
+    Ok((encoder, hashes))
 }
 
 /// The device of the given name, checked to compute right numbers, and what to call it.

@@ -44,7 +44,7 @@ fn blocks(source: &dyn WeightSource, d_in: usize, stored: &[Stored<'_>]) -> Resu
 
 impl Transformer {
     /// Keeps the weights in the blocks of the file they were loaded from too, and returns how many of the model's matrices that are: all those of types with a kernel, on the CPU.
-    /// From then on products of few rows round their inputs to 8 bits, so logits of decoded tokens differ a little from those in single precision.
+    /// From then on products of few rows round their inputs to 16 bits, so logits of decoded tokens differ a little from those in single precision.
     ///
     /// # Errors
     /// What reading the file finds.

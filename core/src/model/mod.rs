@@ -3,6 +3,7 @@
 pub mod activation;
 pub mod attention;
 pub mod batch;
+pub mod bert;
 pub mod cache;
 pub mod config;
 pub mod cpu;

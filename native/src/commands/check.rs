@@ -11,6 +11,7 @@ use vitrine_core::{
     decode::golden::decoders,
     formats::safetensors::SafeTensors,
     golden::Agreement,
+    model::bert,
     study::{
         edge_pruning::golden::{self, TracrFiles},
         logical_beam::{self, sql::ambiguate::Kind},
@@ -30,7 +31,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// tracr (a program's folder), circuits (rows of a task), decoders, hard-concrete, smollm2-logits; sql-em, sql-ex, sql-coverage (tables.json and db/ beside the file).
+    /// tracr (a program's folder), circuits (rows of a task), decoders, hard-concrete, smollm2-logits, minilm; sql-em, sql-ex, sql-coverage (tables.json and db/ beside the file).
     #[command(
         after_help = "Example:\n  vitrine check golden tracr path/to/program\n  vitrine check golden smollm2-logits ref_logits.jsonl"
     )]
@@ -89,9 +90,10 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
             let file = needed()?;
             logical_beam::golden::exact_match(&text(file)?, &text(&file.with_file_name("tables.json"))?)?
         }
+        "minilm" => bert::golden(&open::encoder(path.as_deref().and_then(Path::to_str).unwrap_or("minilm"))?.0)?,
         "decoders" => decoders(&text(needed()?)?)?,
         other => bail!(
-            "no golden kind {other}; there are: tracr, circuits, decoders, hard-concrete, smollm2-logits, sql-em, sql-ex, sql-coverage"
+            "no golden kind {other}; there are: tracr, circuits, decoders, hard-concrete, smollm2-logits, minilm, sql-em, sql-ex, sql-coverage"
         ),
     };
     for agreement in &found {

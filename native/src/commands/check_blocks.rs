@@ -1,6 +1,6 @@
 //! `check blocks`: does greedy decoding with weights in the file's blocks write what single precision writes?
 //!
-//! Activations are rounded to eight bits for the blocks, so a near tie can fall the other way. Each difference is listed with the step it begins at and by how much single precision
+//! Inputs are rounded to 16 bits for the blocks, so a near tie can fall the other way. Each difference is listed with the step it begins at and by how much single precision
 //! preferred its own token there: a small gap is a tie that rounding broke, a large one a fault.
 
 use std::path::PathBuf;

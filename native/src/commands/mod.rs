@@ -13,6 +13,7 @@ mod report;
 mod run;
 mod serve;
 mod sql;
+mod sql_train;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

@@ -20,7 +20,7 @@ use vitrine_core::study::logical_beam::{
     },
 };
 
-use super::{Context, print_json};
+use super::{Context, print_json, sql_train};
 use crate::{open::text, sql::Folder};
 
 #[derive(Debug, Subcommand)]
@@ -38,6 +38,11 @@ pub enum Command {
         after_help = "Kinds C and T need the lists of synonyms.\n\nExample:\n  vitrine sql ambiguate 'SELECT name, age FROM singer' --kind J --tables tables.json --database concert_singer"
     )]
     Ambiguate(Ambiguate),
+    /// Train a text-to-SQL model on questions with queries; without data on ones made by rule.
+    #[command(
+        after_help = "Examples:\n  vitrine sql train --out sql-model\n  vitrine sql train --data train.jsonl --tables tables.json --ambiqt ambiqt/ --out sql-model"
+    )]
+    Train(Box<sql_train::Train>),
 }
 
 /// Where a schema comes from.
@@ -103,6 +108,7 @@ pub fn run(command: Command, context: Context) -> Result<()> {
         Command::Match(args) => matched(&args, context),
         Command::Plan(args) => plan(&args, context),
         Command::Ambiguate(args) => ambiguous(&args, context),
+        Command::Train(args) => sql_train::run(&args, context),
     }
 }
 

@@ -1,0 +1,199 @@
+//! Texts as vectors, and a question beside a schema as the network's input.
+//!
+//! Vectors of single words and of names are computed once and kept: a schema that was read once costs nothing more.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use super::{
+    super::{sql::schema::Schema, stages::StageError},
+    items::Items,
+    question::{self, Linked, Value, Vectors, Word},
+    tape::Mat,
+};
+use crate::model::bert::{BertError, Sentences, unit};
+
+/// Texts that vectors are kept of; beyond, all are forgotten.
+const MOST_KEPT: usize = 200_000;
+
+/// What makes vectors of texts. Tests have a small one without weights.
+pub trait Encoder {
+    fn width(&self) -> usize;
+
+    /// A unit vector a text.
+    ///
+    /// # Errors
+    /// What running the encoder finds.
+    fn texts(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, BertError>;
+
+    /// The words of each text in their context, `[word, width]`.
+    ///
+    /// # Errors
+    /// As [`Encoder::texts`].
+    fn words(&self, texts: &[Vec<String>]) -> Result<Vec<Vec<f32>>, BertError>;
+}
+
+impl Encoder for Sentences {
+    fn width(&self) -> usize {
+        self.bert.width()
+    }
+
+    fn texts(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, BertError> {
+        self.sentences(texts)
+    }
+
+    fn words(&self, texts: &[Vec<String>]) -> Result<Vec<Vec<f32>>, BertError> {
+        Sentences::words(self, texts)
+    }
+}
+
+/// An encoder made of hashed letters: words with common parts are near. Needs no weights.
+pub struct Letters {
+    pub width: usize,
+}
+
+impl Letters {
+    fn vector(&self, text: &str) -> Vec<f32> {
+        let mut vector = vec![0.0; self.width];
+        let mut add = |part: &str, by: f32| {
+            let hash = part.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01B3));
+            let place = (hash % self.width.max(1) as u64) as usize;
+            vector[place] += if hash >> 63 == 0 { by } else { -by };
+        };
+        for word in text.to_lowercase().split_whitespace() {
+            let stem = super::items::stem(word);
+            add(&stem, 2.0);
+            let letters: Vec<char> = format!("<{stem}>").chars().collect();
+            letters.windows(3).for_each(|three| add(&three.iter().collect::<String>(), 1.0));
+        }
+        unit(vector)
+    }
+}
+
+impl Encoder for Letters {
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn texts(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, BertError> {
+        Ok(texts.iter().map(|text| self.vector(text)).collect())
+    }
+
+    fn words(&self, texts: &[Vec<String>]) -> Result<Vec<Vec<f32>>, BertError> {
+        // A word's context is the word before it.
+        let word = |(i, word): (usize, &String), words: &[String]| {
+            let mut vector = self.vector(word);
+            if let Some(before) = i.checked_sub(1).and_then(|i| words.get(i)) {
+                vector.iter_mut().zip(self.vector(before)).for_each(|(x, y)| *x += 0.5 * y);
+            }
+            vector
+        };
+        Ok(texts.iter().map(|words| words.iter().enumerate().flat_map(|one| word(one, words)).collect()).collect())
+    }
+}
+
+/// A schema's items with their vectors, `[item, features]`.
+#[derive(Debug)]
+pub struct EncodedSchema {
+    pub items: Items,
+    pub vectors: Mat,
+}
+
+/// A question's input to the network.
+#[derive(Debug, Clone)]
+pub struct EncodedQuestion {
+    pub words: Vec<Word>,
+    pub linked: Linked,
+    pub values: Vec<Value>,
+    pub value_links: Vec<f32>,
+    /// `[word, features + WORD_FACTS]`.
+    pub word_rows: Mat,
+    /// `[item, features + FACTS]`.
+    pub item_rows: Mat,
+}
+
+/// Vectors by text.
+pub struct Cache {
+    pub encoder: Box<dyn Encoder>,
+    kept: RefCell<BTreeMap<String, Rc<[f32]>>>,
+}
+
+impl Cache {
+    pub fn new(encoder: Box<dyn Encoder>) -> Self {
+        Self { encoder, kept: RefCell::default() }
+    }
+
+    /// Vectors of texts, those that are new all at once.
+    fn vectors(&self, texts: &[String]) -> Result<Vec<Rc<[f32]>>, StageError> {
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() + texts.len() > MOST_KEPT {
+            kept.clear();
+        }
+        let new: BTreeSet<&str> = texts.iter().map(String::as_str).filter(|text| !kept.contains_key(*text)).collect();
+        let new: Vec<&str> = new.into_iter().collect();
+        if !new.is_empty() {
+            let vectors = self.encoder.texts(&new).map_err(|e| StageError::Model(e.to_string()))?;
+            kept.extend(new.iter().zip(vectors).map(|(text, vector)| ((*text).to_owned(), vector.into())));
+        }
+        Ok(texts.iter().filter_map(|text| kept.get(text).cloned()).collect())
+    }
+
+    /// The items of a schema with their vectors.
+    ///
+    /// # Errors
+    /// What running the encoder finds.
+    pub fn schema(&self, schema: &Schema) -> Result<EncodedSchema, StageError> {
+        let items = Items::new(schema);
+        let names: Vec<String> = items.items.iter().map(|item| item.words.join(" ")).collect();
+        let words: Vec<String> = items.items.iter().flat_map(|item| item.words.iter().cloned()).collect();
+        let vectors = self.vectors(&[names.clone(), words].concat())?;
+        let data = vectors[..names.len()].iter().flat_map(|vector| vector.iter().copied()).collect();
+        Ok(EncodedSchema { items, vectors: Mat { rows: names.len(), cols: self.encoder.width(), data } })
+    }
+
+    /// Questions beside their schemas.
+    ///
+    /// # Errors
+    /// [`StageError::EmptyQuestion`], and what running the encoder finds.
+    pub fn questions(&self, questions: &[(&str, &EncodedSchema)]) -> Result<Vec<EncodedQuestion>, StageError> {
+        let words: Vec<Vec<Word>> = questions.iter().map(|(question, _)| question::question_words(question)).collect();
+        if words.iter().any(Vec::is_empty) {
+            return Err(StageError::EmptyQuestion);
+        }
+        let texts: Vec<Vec<String>> = words.iter().map(|words| words.iter().map(|word| word.text.clone()).collect()).collect();
+        let in_context = self.encoder.words(&texts).map_err(|e| StageError::Model(e.to_string()))?;
+        let one = |((words, in_context), (_, schema)): ((Vec<Word>, Vec<f32>), &(&str, &EncodedSchema))| {
+            self.question(words, &in_context, schema)
+        };
+        words.into_iter().zip(in_context).zip(questions).map(one).collect()
+    }
+
+    fn question(&self, words: Vec<Word>, in_context: &[f32], schema: &EncodedSchema) -> Result<EncodedQuestion, StageError> {
+        let EncodedSchema { items, vectors } = schema;
+        let width = self.encoder.width();
+        let lower: Vec<String> = words.iter().map(|word| word.text.to_lowercase()).collect();
+        let alone = self.vectors(&lower)?;
+        let name_words: Vec<Vec<Rc<[f32]>>> = items.items.iter().map(|item| self.vectors(&item.words)).collect::<Result<_, _>>()?;
+        let compared = Vectors {
+            words: alone.iter().map(|vector| &vector[..]).collect(),
+            names: (0..vectors.rows).map(|i| vectors.row(i)).collect(),
+            name_words: name_words.iter().map(|words| words.iter().map(|vector| &vector[..]).collect()).collect(),
+        };
+        let linked = question::link(items, &words, &compared);
+        let values = question::values(&words);
+        let value_links = question::value_links(&values, words.len());
+        let rows = |vectors: &[f32], facts: &[f32], n: usize| {
+            let cols = width + n;
+            let data = vectors.chunks_exact(width).zip(facts.chunks_exact(n)).flat_map(|(v, f)| v.iter().chain(f).copied()).collect();
+            Mat::of(cols, data)
+        };
+        let units: Vec<f32> = in_context.chunks_exact(width).flat_map(|vector| unit(vector.to_vec())).map(|x| x * 4.0).collect();
+        let scaled: Vec<f32> = vectors.data.iter().map(|x| x * 4.0).collect();
+        let word_rows = rows(&units, &linked.word_facts, question::WORD_FACTS);
+        let item_rows = rows(&scaled, &linked.facts, question::FACTS);
+        Ok(EncodedQuestion { words, linked, values, value_links, word_rows, item_rows })
+    }
+}

@@ -1,0 +1,55 @@
+//! Text-to-SQL models as folders, and the encoders they read with.
+
+use std::{collections::BTreeMap, path::Path};
+
+use anyhow::{Context as _, Result};
+use vitrine_core::study::logical_beam::model::{
+    SqlModel,
+    encode::{Encoder, Letters},
+    file,
+};
+
+use crate::{
+    atomic::read_bounded,
+    open::{self, text},
+    registry,
+};
+
+/// Name of the encoder that needs no weights, and numbers of its vectors.
+pub const LETTERS: &str = "letters";
+pub const LETTERS_WIDTH: usize = 256;
+/// Largest file of weights of such a model.
+const MOST_WEIGHTS: u64 = 1 << 30;
+
+/// The encoder to train with where none is named: the fetched one where it is there.
+pub fn preferred() -> &'static str {
+    let minilm = "minilm";
+    let installed =
+        registry::find(minilm).ok().zip(registry::cache_dir().ok()).and_then(|(model, cache)| registry::installed(model, &cache));
+    if installed.is_some() { minilm } else { LETTERS }
+}
+
+/// An encoder with its files' hashes: `letters`, a fetched one's name, or a folder.
+///
+/// # Errors
+/// An encoder that is not there or cannot be read.
+pub fn encoder(name: &str, letters_width: usize) -> Result<(Box<dyn Encoder>, BTreeMap<String, String>)> {
+    if name == LETTERS {
+        return Ok((Box::new(Letters { width: letters_width }), BTreeMap::new()));
+    }
+    let (sentences, hashes) = open::encoder(name)?;
+    Ok((Box::new(sentences), hashes))
+}
+
+/// Opens the model in a folder (`config.json`, `model.safetensors`), with the encoder it names.
+///
+/// # Errors
+/// A folder that holds no such model, or an encoder that is not there.
+pub fn open(folder: &Path) -> Result<SqlModel> {
+    let place = || format!("in {}", folder.display());
+    let config = text(&folder.join("config.json")).context("a text-to-SQL model needs config.json")?;
+    let weights = read_bounded(&folder.join("model.safetensors"), MOST_WEIGHTS)?;
+    let weights = file::load(&config, &weights).with_context(place)?;
+    let (encoder, _) = encoder(&weights.encoder, weights.config.features).with_context(place)?;
+    SqlModel::new(weights, encoder).with_context(place)
+}

@@ -1,0 +1,70 @@
+//! `sql train`: a model of made data, a stopped run's settings, and input that is refused with one line.
+
+use std::fs;
+
+use crate::support::{Place, fine_json, refused};
+
+#[test]
+fn a_few_steps_make_a_model_that_is_scored_and_a_second_run_is_the_same_one() {
+    let place = Place::new();
+    let (runs, out) = (place.name("runs"), place.name("model"));
+    let args = [
+        "sql",
+        "train",
+        "--encoder",
+        "letters",
+        "--steps",
+        "3",
+        "--batch-size",
+        "4",
+        "--most",
+        "2",
+        "--beam",
+        "2",
+        "--runs",
+        &runs,
+        "--out",
+        &out,
+    ];
+    let found = fine_json(&args);
+    assert_eq!((&found["schema"], &found["examples"], &found["left_out"]), (&"vitrine.sql-train/1".into(), &1700.into(), &0.into()));
+    assert_eq!((&found["scores"]["held out"]["questions"], &found["readings"]["C"]["questions"]), (&2.into(), &2.into()));
+    let model = |file: &str| fs::read(place.path("model").join(file)).unwrap();
+    let before = [model("config.json"), model("model.safetensors")];
+    assert!(refused(&args).contains("--resume"));
+    fine_json(&[&args[..], &["--resume"]].concat());
+    assert!(before == [model("config.json"), model("model.safetensors")]);
+}
+
+#[test]
+fn wrong_settings_and_data_are_one_line() {
+    let place = Place::new();
+    let write = |name: &str, text: &str| {
+        fs::write(place.path(name), text).unwrap();
+        place.name(name)
+    };
+    let tables = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/sql/tables.json");
+    let line = |database: &str, query: &str| format!("{{\"db_id\":\"{database}\",\"question\":\"q\",\"query\":\"{query}\"}}\n");
+    let (broken, unknown, no_query) = (
+        write("a.jsonl", "{\"db_id\":3}"),
+        write("b.jsonl", &line("nowhere", "select 1")),
+        write("c.jsonl", &line("library", "x").repeat(20)),
+    );
+    let (runs, out) = (place.name("runs"), place.name("model"));
+    let base = ["sql", "train", "--encoder", "letters", "--runs", &runs, "--out", &out];
+    for (args, why) in [
+        (vec!["--steps", "0"], "steps has to be"),
+        (vec!["--lr", "0"], "lr has to be"),
+        (vec!["--beam", "0"], "--beam has to be"),
+        (vec!["--data", &broken, "--tables", tables], "line 1"),
+        (vec!["--data", &unknown, "--tables", tables], "no database nowhere"),
+        (vec!["--data", &no_query, "--tables", tables], "no query begins with select"),
+        (vec!["--data", &no_query, "--tables", tables, "--valid-databases", "zoo"], "asks nothing of database zoo"),
+        (vec!["--data", &no_query, "--tables", tables, "--valid-databases", "library"], "all questions are held out"),
+        (vec!["--ambiqt", &out], "--ambiqt needs --data"),
+    ] {
+        let error = refused(&[&base[..], &args].concat());
+        assert!(error.contains(why), "{error}");
+    }
+    assert!(!place.path("model").exists());
+}
