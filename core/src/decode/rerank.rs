@@ -13,10 +13,10 @@ pub fn by_length(hypotheses: &mut [Hypothesis], penalty: LengthPenalty) {
     hypotheses.sort_by(|a, b| b.score.total_cmp(&a.score));
 }
 
-/// Normalised probabilities of the hypotheses among themselves.
-pub fn posterior(hypotheses: &[Hypothesis]) -> Vec<f64> {
-    let largest = hypotheses.iter().map(|h| h.log_prob).fold(f64::NEG_INFINITY, f64::max);
-    let weights: Vec<f64> = hypotheses.iter().map(|h| (h.log_prob - largest).exp()).collect();
+/// Probabilities of hypotheses among themselves, from their log-probabilities.
+pub fn posterior(log_probs: &[f64]) -> Vec<f64> {
+    let largest = log_probs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = log_probs.iter().map(|log_prob| (log_prob - largest).exp()).collect();
     let sum: f64 = weights.iter().sum();
     weights.into_iter().map(|weight| weight / sum).collect()
 }
@@ -75,7 +75,7 @@ mod tests {
     fn length_penalties_reorder_and_posteriors_sum_to_one() {
         let hypothesis = |log_prob, n| Hypothesis { node: 0, tokens: vec![0; n], log_prob, score: 0.0, ending: Ending::Eos, group: 0 };
         let mut all = [hypothesis(-2.0, 1), hypothesis(-3.0, 3)];
-        assert!((posterior(&all).iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!((posterior(&[-2.0, -3.0]).iter().sum::<f64>() - 1.0).abs() < 1e-12);
         by_length(&mut all, LengthPenalty::Power(1.0));
         assert_eq!(all[0].tokens.len(), 3);
         by_length(&mut all, LengthPenalty::None);

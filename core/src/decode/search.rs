@@ -166,6 +166,23 @@ pub fn decode(
     constraint: &dyn Constraint,
     watch: &mut dyn FnMut(&Trace, usize),
 ) -> Result<Decoded, DecodeError> {
+    let max_tokens = settings.max_tokens.min(scorer.max_tokens().saturating_sub(prompt.len()));
+    let found = explore(method, scorer, prompt, settings, constraint, watch)?;
+    if found.hypotheses.is_empty() { Err(DecodeError::Unsatisfied { max_tokens }) } else { Ok(found) }
+}
+
+/// The same; that nothing satisfies the constraint is no error, so what the search cost is known then, too.
+///
+/// # Errors
+/// As [`decode`], [`DecodeError::Unsatisfied`] excepted.
+pub fn explore(
+    method: &dyn Method,
+    scorer: &mut dyn Scorer,
+    prompt: &[u32],
+    settings: &Settings,
+    constraint: &dyn Constraint,
+    watch: &mut dyn FnMut(&Trace, usize),
+) -> Result<Decoded, DecodeError> {
     setting(settings.max_tokens > 0, "max_tokens", settings.max_tokens, "at least 1")?;
     setting(settings.outputs <= MAX_WIDTH, "outputs", settings.outputs, "at most 4096")?;
     let (vocab, context) = (scorer.vocab_size(), scorer.max_tokens());
@@ -180,9 +197,6 @@ pub fn decode(
     let mut hypotheses = method.search(&mut search)?;
     if settings.outputs > 0 {
         hypotheses.truncate(settings.outputs);
-    }
-    if hypotheses.is_empty() {
-        return Err(DecodeError::Unsatisfied { max_tokens });
     }
     Ok(Decoded { hypotheses, forwards: search.forwards, scored: search.scored, trace: search.trace })
 }

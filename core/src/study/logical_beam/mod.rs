@@ -3,12 +3,14 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`sql`] | everything about SQL text that needs no model: schemas, exact-set match, templates and plans, the AmbiQT generators, coverage |
+//! | [`beam`] | LogicalBeam over any such model, its ablations and what it is compared with |
 //! | [`stages`] | what decoding asks of a text-to-SQL model |
 //! | [`model`], [`synthetic`] | a text-to-SQL model that trains in minutes; questions and queries made by rule |
 //! | [`golden`], [`golden_coverage`] | comparison with what the official evaluators computed |
 //!
 //! **Source.** Bhaskar, Tomar, Sathe, Sarawagi, "Benchmarking and Improving Text-to-SQL Generation under Ambiguity", EMNLP 2023.
 
+pub mod beam;
 pub mod golden;
 pub mod golden_coverage;
 pub mod model;

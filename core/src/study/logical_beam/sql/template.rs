@@ -59,6 +59,16 @@ impl SchemaWords {
     pub fn is_column(&self, word: &str) -> bool {
         self.columns.contains(word)
     }
+
+    /// Sorted.
+    pub fn tables(&self) -> impl Iterator<Item = &str> {
+        self.tables.iter().map(String::as_str)
+    }
+
+    /// Sorted.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(String::as_str)
+    }
 }
 
 /// A query without its names and values.
@@ -108,6 +118,11 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '.')
 }
 
+/// The pieces of a query as text: words, quoted texts and single marks; spaces too.
+pub fn texts(sql: &str) -> Vec<&str> {
+    pieces(sql).into_iter().map(Piece::text).collect()
+}
+
 fn pieces(text: &str) -> Vec<Piece<'_>> {
     let (mut pieces, mut rest) = (Vec::new(), text);
     while let Some(c) = rest.chars().next() {
@@ -131,18 +146,23 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// Takes the names of `schema` and all values out of a query, which is brought to the one spelling first.
-pub fn templatise(sql: &str, schema: &SchemaWords) -> Template {
-    let sql = normalise(sql);
-    let pieces = pieces(&sql);
-    let mut template = Template { text: String::with_capacity(sql.len()), values: Vec::new() };
-    let mut before = "";
-    // Whether the last clause word was FROM or JOIN: there a comma is followed by a table.
-    let mut in_from = false;
-    for (i, piece) in pieces.iter().enumerate() {
-        let touches = [i.checked_sub(1), Some(i + 1)].into_iter().flatten().filter_map(|i| pieces.get(i)).any(|piece| piece.sticks());
-        let called = pieces[i + 1..].iter().find(|piece| piece.text() != " ").is_some_and(|piece| piece.text() == "(");
-        let slot = match *piece {
+/// Where a piece stands, as far as that decides whether it is a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Context<'a> {
+    /// The piece before it, spaces left out.
+    before: &'a str,
+    /// Whether the last clause word was FROM or JOIN: there a comma is followed by a table.
+    in_from: bool,
+    /// Whether a bracket opens behind it.
+    called: bool,
+    /// Whether it stands right beside a word.
+    touches: bool,
+}
+
+impl Context<'_> {
+    fn slot(self, piece: Piece<'_>, schema: &SchemaWords) -> Option<Slot> {
+        let Self { before, in_from, called, touches } = self;
+        match piece {
             Piece::Quoted(_) if touches => None,
             Piece::Quoted(text) if text.starts_with('`') => name(text.trim_matches('`'), before, in_from, false, schema),
             Piece::Quoted(_) => Some(Slot::String),
@@ -151,14 +171,18 @@ pub fn templatise(sql: &str, schema: &SchemaWords) -> Template {
                 Some(Slot::Column)
             }
             Piece::Other(_) => None,
-        };
-        match slot {
-            Some(slot) => {
-                template.text.push_str(slot.word());
-                template.values.push((slot, piece.text().to_owned()));
-            }
-            None => template.text.push_str(piece.text()),
         }
+    }
+}
+
+/// Each piece with where it stands.
+fn in_context<'a>(pieces: &[Piece<'a>]) -> Vec<(Piece<'a>, Context<'a>)> {
+    let (mut before, mut in_from) = ("", false);
+    let mut found = Vec::with_capacity(pieces.len());
+    for (i, piece) in pieces.iter().enumerate() {
+        let touches = [i.checked_sub(1), Some(i + 1)].into_iter().flatten().filter_map(|i| pieces.get(i)).any(|piece| piece.sticks());
+        let called = pieces[i + 1..].iter().find(|piece| piece.text() != " ").is_some_and(|piece| piece.text() == "(");
+        found.push((*piece, Context { before, in_from, called, touches }));
         if piece.text() != " " {
             before = piece.text();
             in_from = match before {
@@ -168,7 +192,55 @@ pub fn templatise(sql: &str, schema: &SchemaWords) -> Template {
             };
         }
     }
+    found
+}
+
+/// Takes the names of `schema` and all values out of a query, which is brought to the one spelling first.
+pub fn templatise(sql: &str, schema: &SchemaWords) -> Template {
+    let sql = normalise(sql);
+    let mut template = Template { text: String::with_capacity(sql.len()), values: Vec::new() };
+    for (piece, context) in in_context(&pieces(&sql)) {
+        match context.slot(piece, schema) {
+            Some(slot) => {
+                template.text.push_str(slot.word());
+                template.values.push((slot, piece.text().to_owned()));
+            }
+            None => template.text.push_str(piece.text()),
+        }
+    }
     template
+}
+
+/// A slot in its template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place<'a> {
+    pub slot: Slot,
+    context: Context<'a>,
+}
+
+impl Place<'_> {
+    /// Whether this text in this place makes this slot when the query is templatised.
+    pub fn takes(&self, text: &str, schema: &SchemaWords) -> bool {
+        matches!(pieces(text).as_slice(), [only] if self.context.slot(*only, schema) == Some(self.slot))
+    }
+}
+
+/// A part of a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// What every query of the template says.
+    Text(&'a str),
+    Place(Place<'a>),
+}
+
+/// The parts of a template, in order.
+pub fn parts(template: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    for (piece, context) in in_context(&pieces(template)) {
+        let slot = if let Piece::Word(word) = piece { Slot::from_word(word) } else { None };
+        parts.push(slot.map_or(Part::Text(piece.text()), |slot| Part::Place(Place { slot, context })));
+    }
+    parts
 }
 
 /// The slot of a word.
