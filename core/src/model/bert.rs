@@ -112,7 +112,7 @@ impl Reader<'_> {
         }
         let wide = d_out * names.len();
         let weight = cpu::tensor(transpose(&rows, wide, d_in), [d_in, wide], &self.1);
-        Ok(Linear { weight, bias: Some(cpu::tensor(bias, [wide], &self.1)) })
+        Ok(Linear::new(weight, Some(cpu::tensor(bias, [wide], &self.1))))
     }
 
     fn norm(&self, name: &str, width: usize, eps: f64) -> Result<Norm, FormatError> {
