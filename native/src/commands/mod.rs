@@ -11,6 +11,7 @@ mod model;
 mod recompute;
 mod report;
 mod run;
+mod run_logical_beam;
 mod serve;
 mod sql;
 mod sql_train;

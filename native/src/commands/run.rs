@@ -1,4 +1,4 @@
-//! `run edge-pruning`: the study, its run folder and its report; stopped runs go on.
+//! `run edge-pruning`: the study, its run folder and its report; stopped runs go on. `run logical-beam` is next door.
 
 use std::{
     path::{Path, PathBuf},
@@ -27,6 +27,7 @@ use vitrine_core::{
 use super::{
     Context,
     circuit::data::{DEFAULT_FLOOR, Task, check_memory, floor_warning, problem},
+    run_logical_beam,
 };
 use crate::{
     Outcome, atomic, interactive,
@@ -45,6 +46,11 @@ pub enum Study {
         after_help = "Examples:\n  vitrine run edge-pruning\n  vitrine run edge-pruning --model smollm2 --data pairs.jsonl --sizes 0.01 --steps 200\n  vitrine run edge-pruning --preset gpu --set prune.lr_log_alpha=0.5\n  vitrine run edge-pruning --resume runs/edge-pruning-0123abcd"
     )]
     EdgePruning(EdgePruning),
+    /// Both readings of ambiguous questions about a database: LogicalBeam against beams, sampling and its own ablations, on a model trained on the spot or given.
+    #[command(
+        after_help = "Examples:\n  vitrine run logical-beam\n  vitrine run logical-beam --model sql-model --ambiqt ambiqt/ --decoders beam,logical-beam"
+    )]
+    LogicalBeam(run_logical_beam::LogicalBeam),
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -233,7 +239,10 @@ fn open_folder(plan: &Plan, record: &mut RunRecord) -> Result<RunFolder> {
 }
 
 pub fn run(study: Study, context: Context) -> Result<Outcome> {
-    let Study::EdgePruning(args) = study;
+    let args = match study {
+        Study::EdgePruning(args) => args,
+        Study::LogicalBeam(args) => return run_logical_beam::run(&args, context),
+    };
     let plan = args.plan()?;
     // A missing bundle is found before the run, not after it.
     if let Some(bundle) = &args.interactive {

@@ -108,6 +108,29 @@ struct Sets {
 }
 
 impl Train {
+    /// Training at the quick preset: on the published data in `data`, or on what is made by rule.
+    pub fn quick(data: Option<&Path>, runs: &Path, out: &Path, seed: u64) -> Self {
+        let spider = |name: &str| data.map(|data| data.join("spider").join(name));
+        Self {
+            data: spider("train.jsonl"),
+            tables: spider("tables.json"),
+            valid_databases: vec![],
+            ambiqt: None,
+            test: None,
+            encoder: None,
+            preset: Preset::Quick,
+            steps: None,
+            batch_size: None,
+            lr: None,
+            seed,
+            beam: 10,
+            most: 40,
+            runs: runs.to_owned(),
+            resume: false,
+            out: out.to_owned(),
+        }
+    }
+
     fn config(&self) -> Result<TrainConfig> {
         let base = TrainConfig { seed: self.seed, ..TrainConfig::default() };
         // What is made by rule is learned sooner.

@@ -6,11 +6,13 @@
 //! | [`beam`] | LogicalBeam over any such model, its ablations and what it is compared with |
 //! | [`stages`] | what decoding asks of a text-to-SQL model |
 //! | [`model`], [`synthetic`] | a text-to-SQL model that trains in minutes; questions and queries made by rule |
+//! | [`comparison`] | decoders against each other, with intervals and judged claims |
 //! | [`golden`], [`golden_coverage`] | comparison with what the official evaluators computed |
 //!
 //! **Source.** Bhaskar, Tomar, Sathe, Sarawagi, "Benchmarking and Improving Text-to-SQL Generation under Ambiguity", EMNLP 2023.
 
 pub mod beam;
+pub mod comparison;
 pub mod golden;
 pub mod golden_coverage;
 pub mod model;
