@@ -264,7 +264,9 @@ impl Bert {
             };
             x = layer.norm_attention.apply(x + layer.attention_out.apply(attended));
             let mut inner = cpu::into_vec(layer.mlp_in.apply(x.clone()));
-            inner.iter_mut().for_each(|x| *x = gelu(*x));
+            for x in &mut inner {
+                *x = gelu(*x);
+            }
             let width = inner.len() / shape[0].max(1);
             x = layer.norm_mlp.apply(x + layer.mlp_out.apply(cpu::tensor(inner, [shape[0], width], &device)));
         }
@@ -286,7 +288,9 @@ pub fn unit_mean(rows: &[f32], width: usize) -> Vec<f32> {
 pub fn unit(mut x: Vec<f32>) -> Vec<f32> {
     let square: f64 = x.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
     let scale = if square > 0.0 { 1.0 / square.sqrt() } else { 0.0 };
-    x.iter_mut().for_each(|x| *x = (f64::from(*x) * scale) as f32);
+    for x in &mut x {
+        *x = (f64::from(*x) * scale) as f32;
+    }
     x
 }
 

@@ -39,7 +39,7 @@ pub struct LogicalBeam {
     /// Folder of a model that `sql train` made; trained first where it is left out.
     #[arg(long)]
     model: Option<PathBuf>,
-    /// A folder with C.jsonl, T.jsonl, J.jsonl, P.jsonl and tables.json; questions made by rule without, and those of VITRINE_DATA where it is set.
+    /// A folder with C.jsonl, T.jsonl, J.jsonl, P.jsonl and tables.json; questions made by rule without, and those of `VITRINE_DATA` where it is set.
     #[arg(long)]
     ambiqt: Option<PathBuf>,
     /// Decoders by name; all by default.
@@ -103,15 +103,14 @@ pub fn run(args: &LogicalBeam, context: Context) -> Result<Outcome> {
     let data = given_data();
     let ambiqt = args.ambiqt.clone().or_else(|| data.as_ref().map(|data| data.join("ambiqt")));
     let (lines, schemas, hashes) = questions(ambiqt.as_deref(), args.seed)?;
-    let folder = match &args.model {
-        Some(folder) => folder.clone(),
-        None => {
-            let folder = args.out.join(format!("sql-model-{}-{}", if data.is_some() { "spider" } else { "made" }, args.seed));
-            if !folder.join("model.safetensors").exists() {
-                super::sql_train::run(&Train::quick(data.as_deref(), &args.out, &folder, args.seed), Context { json: false, ..context })?;
-            }
-            folder
+    let folder = if let Some(folder) = &args.model {
+        folder.clone()
+    } else {
+        let folder = args.out.join(format!("sql-model-{}-{}", if data.is_some() { "spider" } else { "made" }, args.seed));
+        if !folder.join("model.safetensors").exists() {
+            super::sql_train::run(&Train::quick(data.as_deref(), &args.out, &folder, args.seed), Context { json: false, ..context })?;
         }
+        folder
     };
     let mut model = sql_model::open(&folder)?;
     model.whole_names = args.whole_names;

@@ -1,4 +1,4 @@
-//! `sql train`: a model of made data, a stopped run's settings, and input that is refused with one line.
+//! `sql train` and `run logical-beam`: a model of made data, a stopped run's settings, decoders side by side, and input that is refused with one line.
 
 use std::fs;
 
@@ -34,6 +34,17 @@ fn a_few_steps_make_a_model_that_is_scored_and_a_second_run_is_the_same_one() {
     assert!(refused(&args).contains("--resume"));
     fine_json(&[&args[..], &["--resume"]].concat());
     assert!(before == [model("config.json"), model("model.safetensors")]);
+
+    let study = ["run", "logical-beam", "--model", &out, "--most", "2", "--out", &runs, "--decoders"];
+    let found = fine_json(&[&study[..], &["beam,logical-beam"]].concat());
+    assert_eq!(found["study"], "logical-beam");
+    let rows = |panel: usize| found["panels"][panel]["body"]["rows"].as_array().unwrap();
+    assert_eq!((rows(0)[0][0].as_str(), rows(0)[1][0].as_str()), (Some("beam"), Some("logical-beam")));
+    // A model of three steps answers next to nothing, so nothing is judged.
+    let verdicts: Vec<_> = found["claims"].as_array().unwrap().iter().map(|claim| claim["verdict"].as_str().unwrap()).collect();
+    assert!(verdicts.len() == 9 && verdicts.iter().all(|verdict| *verdict == "not_tested"), "{verdicts:?}");
+    assert!(refused(&[&study[..], &["beam,top-q"]].concat()).contains("no decoder top-q"));
+    assert!(refused(&["run", "logical-beam", "--model", &place.name("none")]).contains("config.json"));
 }
 
 #[test]

@@ -275,6 +275,6 @@ mod tests {
         found.check().unwrap();
         let Body::Table(table) = &found.panels[0].body else { panic!("a table") };
         assert_eq!(table.rows.len(), 2);
-        assert_eq!(table.rows[1][2], (200.0 / 3.0).into());
+        assert_eq!(table.rows[1][2], (100.0 * (2.0 / 3.0)).into());
     }
 }

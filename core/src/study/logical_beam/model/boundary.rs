@@ -222,10 +222,10 @@ impl ModelReading<'_> {
         let mut filled: Vec<Vec<(Slot, Vec<f64>)>> = vec![Vec::new(); n];
         for kind in Filling::ALL {
             let mut asked = Vec::new();
-            for row in 0..n {
+            for (row, after) in words_after.iter().enumerate() {
                 let likely = |slot: Slot| {
                     let of_slot = |(word, p): (usize, &f64)| weights.vocabulary.role(word) == Role::Slot(slot) && *p >= LEAST.ln();
-                    words_after[row].iter().enumerate().any(of_slot)
+                    after.iter().enumerate().any(of_slot)
                 };
                 let slots = [Slot::Table, Slot::Column, Slot::String, Slot::Number]
                     .into_iter()
@@ -294,7 +294,9 @@ impl ModelReading<'_> {
             total = log_add(total, *p);
         }
         if total.is_finite() {
-            words.iter_mut().for_each(|p| *p -= total);
+            for p in words.iter_mut() {
+                *p -= total;
+            }
         }
     }
 

@@ -126,7 +126,9 @@ pub fn vocabulary(pairs: &[Pair], schemas: &[Schema]) -> Result<(Vocabulary, Fra
         used.insert(at);
         let Some((template, filled)) = words else { continue };
         let said: std::collections::BTreeSet<String> = template.into_iter().chain(filled.into_iter().map(|one| one.word)).collect();
-        said.into_iter().for_each(|word| *counts.entry(word).or_default() += 1);
+        for word in said {
+            *counts.entry(word).or_default() += 1;
+        }
     }
     let least = LEAST_QUERIES.min(pairs.len().div_ceil(500).max(1));
     let words = counts.into_iter().filter(|(_, n)| *n >= least).map(|(word, _)| word);

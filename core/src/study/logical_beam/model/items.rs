@@ -22,10 +22,8 @@ const SHORT: [(&str, &str); 7] = [
 pub fn name_words(name: &str) -> Vec<String> {
     let (mut words, mut word, mut small) = (Vec::new(), String::new(), false);
     for c in name.chars() {
-        if !c.is_alphanumeric() || (small && c.is_uppercase()) {
-            if !word.is_empty() {
-                words.push(std::mem::take(&mut word));
-            }
+        if (!c.is_alphanumeric() || (small && c.is_uppercase())) && !word.is_empty() {
+            words.push(std::mem::take(&mut word));
         }
         if c.is_alphanumeric() {
             word.extend(c.to_lowercase());

@@ -245,9 +245,9 @@ impl Net<'_> {
     }
 
     /// One step of each row: the word before, the item that filled it (the last row of `names` for none), and what is ahead, `[row, ahead]`. Returns the state and the output `[row, width]`.
-    pub fn step<'a>(
+    pub fn step(
         &self,
-        tape: &mut Tape<'a>,
+        tape: &mut Tape<'_>,
         (words, fillers): (Vec<usize>, Vec<usize>),
         ahead: Var,
         state: State,

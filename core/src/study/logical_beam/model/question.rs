@@ -4,7 +4,7 @@
 //! the largest over the tables that own the name. For each name some facts over the whole question: how much of it is said, the largest cosines, keys, kind, owners. Values are quoted texts,
 //! capitalised words, other words, and numbers in digits or letters.
 //!
-//! **Source.** Linking by words as in Guo et al., "IRNet", ACL 2019, and Wang et al., "RAT-SQL", ACL 2020.
+//! **Source.** Linking by words as in Guo et al., "`IRNet`", ACL 2019, and Wang et al., "RAT-SQL", ACL 2020.
 
 use super::{
     super::sql::schema::Kind,
@@ -100,7 +100,9 @@ pub fn values(words: &[Word]) -> Vec<Value> {
     let mut add = |text: Option<String>, is_text: bool, at: std::ops::Range<usize>, facts: &[usize]| {
         let Some(text) = text.filter(|text| found.len() < MOST_VALUES && !found.iter().any(|other| other.text == *text)) else { return };
         let mut all = [0.0; FACTS];
-        facts.iter().for_each(|&fact| all[fact] = 1.0);
+        for &fact in facts {
+            all[fact] = 1.0;
+        }
         all[FACTS - 1] = at.len() as f32 / 4.0;
         found.push(Value { text, is_text, words: at, facts: all });
     };

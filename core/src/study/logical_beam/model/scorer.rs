@@ -82,7 +82,8 @@ impl<'m> ModelReading<'m> {
         let net = Net { config: &weights.config };
         let (words, rows) = (tape.lent(&question.word_rows), tape.lent(&question.item_rows));
         let memory = net.memory(&mut tape, words, rows, &mut |_, x| x);
-        let spans = Spans { words: vec![0..question.word_rows.rows], items: vec![0..question.item_rows.rows] };
+        let whole = |rows| std::iter::once(0..rows).collect();
+        let spans = Spans { words: whole(question.word_rows.rows), items: whole(question.item_rows.rows) };
         let state = net.first(&mut tape, memory, &spans);
         let first = [state.h, state.words, state.items].iter().flat_map(|&part| tape.value(part).data.iter().copied()).collect();
         let memory = [memory.words, memory.items, memory.names].map(|part| tape.value(part).clone());

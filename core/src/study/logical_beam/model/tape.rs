@@ -126,7 +126,9 @@ pub fn softmax(row: &mut [f32]) -> f32 {
         *x = (*x - largest).exp();
         sum += *x;
     }
-    row.iter_mut().for_each(|x| *x /= sum);
+    for x in row.iter_mut() {
+        *x /= sum;
+    }
     largest + sum.ln()
 }
 
@@ -596,8 +598,8 @@ mod tests {
         network(&params, &links, &mut tape);
         let gradients = tape.backward();
         let step = 1e-2;
-        for p in 0..params.len() {
-            for i in 0..params[p].data.len() {
+        for (p, gradient) in gradients.iter().enumerate() {
+            for (i, found) in gradient.iter().enumerate() {
                 let mut at = |delta: f32| {
                     let before = params[p].data[i];
                     params[p].data[i] = before + delta;
@@ -608,7 +610,7 @@ mod tests {
                 };
                 // Fourth order, so that single precision is what limits.
                 let slope = (8.0 * (at(step) - at(-step)) - (at(2.0 * step) - at(-2.0 * step))) / (12.0 * f64::from(step));
-                let found = f64::from(gradients[p][i]);
+                let found = f64::from(*found);
                 assert!((slope - found).abs() < 2e-3 * (1.0 + slope.abs()), "parameter {p}, {i}: {slope} {found}");
             }
         }

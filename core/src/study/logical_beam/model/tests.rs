@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use super::{
     super::{
         sql::{
-            ambiguate::{Change, Kind, ambiguate},
+            ambiguate::{Change, Kind, Synonyms, ambiguate},
             ddl,
             plan::Plan,
             template::{SchemaWords, templatise},
@@ -53,7 +53,9 @@ fn untrained() -> SqlModel {
     let config = NetConfig { features: WIDTH, words: vocabulary.len(), width: 10, embedding: 6, ahead: 4, heads: 2, hidden: 5 };
     let mut params = init(&config, 7);
     // Far from even, so that what is wrong shows.
-    params.iter_mut().for_each(|mat| mat.data.iter_mut().for_each(|x| *x *= 2.0));
+    for x in params.iter_mut().flat_map(|mat| &mut mat.data) {
+        *x *= 2.0;
+    }
     let fragments = Fragments::count(["name_x", "name_y", "singer_id", "singer_id"], 8);
     SqlModel::new(Weights { encoder: "letters".into(), config, vocabulary, fragments, params }, Box::new(Letters { width: WIDTH })).unwrap()
 }
@@ -315,7 +317,7 @@ fn changed_schemas_have_the_new_names_and_their_keys() {
         (&["p", "b", "q"].map(str::to_owned)[..], names(&schema, 0), &vec![(3, 0), (3, 4)])
     );
     for (kind, sql) in [(Kind::J, "select x, y from a"), (Kind::P, "select max(y) from a")] {
-        let example = ambiguate(kind, sql, &schema, &Default::default()).remove(0);
+        let example = ambiguate(kind, sql, &schema, &Synonyms::default()).remove(0);
         let new = changed(&schema, &example.change);
         let words = SchemaWords::new(&new);
         assert_eq!(new.tables.len(), 3);
