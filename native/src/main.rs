@@ -14,6 +14,7 @@ mod run_folder;
 mod signal;
 mod sql;
 mod tensorboard;
+mod text_to_sql;
 
 use std::process::ExitCode;
 
