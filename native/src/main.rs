@@ -15,6 +15,7 @@ mod signal;
 mod sql;
 mod sql_model;
 mod tensorboard;
+mod text_to_sql;
 
 use std::process::ExitCode;
 

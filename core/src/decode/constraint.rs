@@ -76,6 +76,11 @@ pub trait Constraint {
         Ok(())
     }
 
+    /// How many continuations are considered, the likeliest ones: what lies behind them is forbidden, even where all of them are refused.
+    fn looks(&self) -> usize {
+        usize::MAX
+    }
+
     /// The hypothesis took `token`.
     fn advance(&mut self, token: u32);
 
@@ -123,6 +128,10 @@ impl Constraint for All {
 
     fn check(&self, token: u32) -> Result<(), String> {
         self.0.iter().try_for_each(|part| part.check(token))
+    }
+
+    fn looks(&self) -> usize {
+        self.0.iter().map(|part| part.looks()).min().unwrap_or(usize::MAX)
     }
 
     fn advance(&mut self, token: u32) {

@@ -235,7 +235,15 @@ impl Search<'_> {
         if mask.count() == 0 {
             return Err(DecodeError::NothingAllowed);
         }
-        Ok(Live { node, tokens: vec![], log_prob: 0.0, next: masked(next, &mask), may_branch: constraint.may_branch(), constraint, row: 0 })
+        Ok(Live {
+            node,
+            tokens: vec![],
+            log_prob: 0.0,
+            next: nearest(masked(next, &mask), constraint.looks()),
+            may_branch: constraint.may_branch(),
+            constraint,
+            row: 0,
+        })
     }
 
     fn mask(&self, constraint: &dyn Constraint) -> Mask {
@@ -344,7 +352,7 @@ impl Search<'_> {
             let scores = self.scorer.advance(&steps)?;
             (self.forwards, self.scored) = (self.forwards + 1, self.scored + steps.len());
             for (((_, live), scores), mask) in out.live.iter_mut().zip(scores).zip(&masks) {
-                live.next = masked(scores, mask);
+                live.next = nearest(masked(scores, mask), live.constraint.looks());
             }
         }
         Ok(out)
@@ -360,6 +368,18 @@ fn masked(mut scores: Vec<f64>, mask: &Mask) -> Vec<f64> {
         }
     }
     scores
+}
+
+/// Only the `looks` likeliest stay.
+fn nearest(scores: Vec<f64>, looks: usize) -> Vec<f64> {
+    if looks >= scores.len() {
+        return scores;
+    }
+    let mut kept = vec![f64::NEG_INFINITY; scores.len()];
+    for token in top(&scores, looks) {
+        kept[token as usize] = scores[token as usize];
+    }
+    kept
 }
 
 /// The `n` tokens of the highest scores, best first, ties by the lower id; none of negative infinity.

@@ -166,6 +166,13 @@ impl Tokenizer {
         text
     }
 
+    /// The bytes that one token adds to a text; `None` for an id outside the vocabulary, and for a special token where tokens stand for bytes.
+    #[must_use]
+    pub fn token_bytes(&self, id: u32) -> Option<Vec<u8>> {
+        let token = self.engine.id_to_token(id)?;
+        if self.byte_level { token.chars().map(byte_of).collect() } else { Some(token.into_bytes()) }
+    }
+
     /// The stored form of one token, such as `Ġthe`, or `None` for an id outside the vocabulary.
     #[must_use]
     pub fn raw_token(&self, id: u32) -> Option<String> {

@@ -14,7 +14,6 @@ mod run;
 mod run_logical_beam;
 mod serve;
 mod sql;
-mod sql_train;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

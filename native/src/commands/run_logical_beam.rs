@@ -22,7 +22,10 @@ use vitrine_core::{
     },
 };
 
-use super::{Context, print_json, sql_train::Train};
+use super::{
+    Context, print_json,
+    sql::train::{self, Train},
+};
 use crate::{
     Outcome, atomic,
     lab::NativeLab,
@@ -108,7 +111,7 @@ pub fn run(args: &LogicalBeam, context: Context) -> Result<Outcome> {
     } else {
         let folder = args.out.join(format!("sql-model-{}-{}", if data.is_some() { "spider" } else { "made" }, args.seed));
         if !folder.join("model.safetensors").exists() {
-            super::sql_train::run(&Train::quick(data.as_deref(), &args.out, &folder, args.seed), Context { json: false, ..context })?;
+            train::run(&Train::quick(data.as_deref(), &args.out, &folder, args.seed), Context { json: false, ..context })?;
         }
         folder
     };

@@ -3,6 +3,9 @@
 //! Queries come from models and from files, so none is trusted. The file is opened for reading; `SQLite` asks for leave for each thing a statement would do, and only reading
 //! rows and calling functions is allowed; a clock is looked at every few thousand steps of its machine; nesting, lengths and memory have limits.
 
+pub mod changed;
+pub mod file;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -47,7 +50,11 @@ impl Folder {
         Self { root: root.to_owned(), limit, open: BTreeMap::new() }
     }
 
-    fn files(&self, name: &str) -> Result<Vec<PathBuf>, ExecuteError> {
+    /// The files of a database.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn files(&self, name: &str) -> Result<Vec<PathBuf>, ExecuteError> {
         let none = || ExecuteError::NoDatabase(name.to_owned());
         // A name is a name: it never leaves the folder.
         if name.is_empty() || name.contains(['/', '\\', '\0']) || name.starts_with('.') {
@@ -110,9 +117,18 @@ impl Database {
         }
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX);
         let connection = connection.map_err(|error| unreadable(error.to_string()))?;
+        Self::restricted(connection, &path.display().to_string(), limit)
+    }
+
+    /// An open connection that from here on only reads.
+    ///
+    /// # Errors
+    /// When its limits cannot be set.
+    pub fn restricted(connection: Connection, name: &str, limit: Duration) -> Result<Self, ExecuteError> {
         let mut database =
             Self { connection, limit, deadline: Arc::new(Mutex::new(Instant::now())), timed_out: Arc::default(), refused: Arc::default() };
-        database.restrict().map_err(|error| unreadable(error.to_string()))?;
+        let unreadable = |error: rusqlite::Error| ExecuteError::Unreadable { database: name.to_owned(), what: error.to_string() };
+        database.restrict().map_err(unreadable)?;
         Ok(database)
     }
 
@@ -224,6 +240,17 @@ fn value(value: ValueRef<'_>) -> Value {
         ValueRef::Real(number) => Value::Real(number),
         ValueRef::Text(bytes) => Value::Text(bytes.utf8_chunks().map(|chunk| chunk.valid()).collect()),
         ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+    }
+}
+
+/// A value for a statement of our own.
+fn to_sqlite(value: &Value) -> rusqlite::types::Value {
+    match value {
+        Value::Null => rusqlite::types::Value::Null,
+        Value::Integer(number) => (*number).into(),
+        Value::Real(number) => (*number).into(),
+        Value::Text(text) => text.clone().into(),
+        Value::Blob(bytes) => bytes.clone().into(),
     }
 }
 

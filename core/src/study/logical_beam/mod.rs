@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | [`sql`] | everything about SQL text that needs no model: schemas, exact-set match, templates and plans, the AmbiQT generators, coverage |
 //! | [`beam`] | LogicalBeam over any such model, its ablations and what it is compared with |
+//! | [`causal`] | any causal language model as such a model |
+//! | [`prefix`] | queries while they are written: whether a text can still become one |
 //! | [`stages`] | what decoding asks of a text-to-SQL model |
 //! | [`model`], [`synthetic`] | a text-to-SQL model that trains in minutes; questions and queries made by rule |
 //! | [`comparison`] | decoders against each other, with intervals and judged claims |
@@ -12,10 +14,12 @@
 //! **Source.** Bhaskar, Tomar, Sathe, Sarawagi, "Benchmarking and Improving Text-to-SQL Generation under Ambiguity", EMNLP 2023.
 
 pub mod beam;
+pub mod causal;
 pub mod comparison;
 pub mod golden;
 pub mod golden_coverage;
 pub mod model;
+pub mod prefix;
 pub mod sql;
 pub mod stages;
 pub mod synthetic;

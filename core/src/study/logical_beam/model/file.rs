@@ -59,6 +59,12 @@ fn tensors<'m>(params: impl Iterator<Item = (String, &'m [usize; 2], &'m [f32])>
     params.map(|(name, shape, data)| (name, (shape.to_vec(), TensorData::F32(data)))).collect()
 }
 
+/// Whether a `config.json` is that of a text-to-SQL model, rather than of a language model.
+pub fn is_config(json: &str) -> bool {
+    let schema = serde_json::from_str::<serde_json::Value>(json).ok().and_then(|config| Some(config.get("schema")?.as_str()? == SCHEMA));
+    schema == Some(true)
+}
+
 /// Writes a model.
 ///
 /// # Errors

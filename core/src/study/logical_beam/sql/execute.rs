@@ -92,7 +92,7 @@ pub fn match_by_rows(
     prediction: &str,
     database: &str,
     names: &Names,
-    executor: &mut impl Execute,
+    executor: &mut (impl Execute + ?Sized),
 ) -> Result<ByRows, ExecuteError> {
     let Some(right) = gold_rows(gold, database, executor)? else { return Ok(ByRows { exm: true, dx: false }) };
     let Ok(rows) = executor.run(database, prediction) else { return Ok(ByRows { exm: false, dx: false }) };

@@ -9,6 +9,7 @@
 //! | [`strict`] | the match that exact-set match is not: values, join conditions and scopes count |
 //! | [`text`], [`template`], [`plan`] | one spelling; queries without names and values; their shape |
 //! | [`ambiguate`], [`coverage`] | the four AmbiQT generators; which readings a list of candidates covers |
+//! | [`measure`] | coverage of many lists, by every measure |
 //! | [`execute`], [`rows`] | running queries, whoever runs them; when two results are the same |
 //! | [`schema_text`] | a schema as the text that a model reads |
 
@@ -20,6 +21,7 @@ pub mod ddl;
 pub mod exact;
 pub mod execute;
 pub mod hardness;
+pub mod measure;
 pub mod names;
 pub mod parse;
 pub mod plan;

@@ -27,7 +27,7 @@ use vitrine_core::{
     },
 };
 
-use super::{Context, print_json};
+use super::super::{Context, print_json};
 use crate::{
     atomic,
     lab::NativeLab,
