@@ -7,8 +7,8 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use vitrine_core::{
     decode::{
-        All, Banned, Beam, Constraint, Decoded, Diverse, EarlyStop, Ending, Filter, Forced, Greedy, LengthPenalty, Lexical, Method, Sample,
-        Settings, Stochastic, Trace, TransformerScorer, decode,
+        All, Banned, Beam, Constraint, Decoded, Diverse, EarlyStop, Ending, Filter, Forced, Greedy, Hypothesis, LengthPenalty, Lexical,
+        Method, Sample, Settings, Stochastic, Trace, TransformerScorer, decode, rerank,
     },
     text::tokenizer::Tokenizer,
 };
@@ -56,6 +56,17 @@ enum Stop {
     Enough,
     /// When all have ended.
     Never,
+}
+
+/// How hypotheses are ranked after the search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Rerank {
+    /// By the least expected loss among them: tokens in common, weighted by probability.
+    Mbr,
+    /// By how many say the same.
+    Votes,
+    /// By log-probability a token.
+    Length,
 }
 
 /// How to choose.
@@ -124,6 +135,9 @@ pub struct Decode {
     /// Hypotheses to show; all by default.
     #[arg(long, default_value_t = 0)]
     outputs: usize,
+    /// Rank what was found again; of the same text the first is kept for votes.
+    #[arg(long, value_enum)]
+    rerank: Option<Rerank>,
     /// Words or phrases that never appear, as the tokenizer splits them.
     #[arg(long)]
     ban: Vec<String>,
@@ -242,7 +256,10 @@ pub fn run(args: &Decode, context: Context) -> Result<Outcome> {
         }
     };
     let mut scorer = TransformerScorer::new(&opened.model);
-    let found = decode(&*method, &mut scorer, &prompt, &settings, &*constraint, &mut watch)?;
+    let mut found = decode(&*method, &mut scorer, &prompt, &settings, &*constraint, &mut watch)?;
+    if let Some(rerank) = args.rerank {
+        reranked(&mut found.hypotheses, rerank, &|h| text_of(tokenizer, &h.tokens, &settings.eos));
+    }
     if context.json {
         print_json(&as_json(&found, tokenizer, &prompt, &settings, args.trace, opened.weights_hash().as_deref()))?;
     } else if streams {
@@ -260,6 +277,36 @@ pub fn run(args: &Decode, context: Context) -> Result<Outcome> {
         }
     }
     Ok(Outcome::Fine)
+}
+
+/// Ranks hypotheses again; their scores are then what they were ranked by.
+fn reranked(hypotheses: &mut Vec<Hypothesis>, by: Rerank, text: &dyn Fn(&Hypothesis) -> String) {
+    let log_probs: Vec<f64> = hypotheses.iter().map(|h| h.log_prob).collect();
+    let texts: Vec<String> = hypotheses.iter().map(text).collect();
+    let order = match by {
+        Rerank::Length => {
+            rerank::by_length(hypotheses, LengthPenalty::Power(1.0));
+            return;
+        }
+        Rerank::Mbr => {
+            rerank::minimum_bayes_risk(hypotheses, &rerank::posterior(&log_probs), |a, b| rerank::token_f1(&a.tokens, &b.tokens))
+        }
+        Rerank::Votes => rerank::minimum_bayes_risk(&texts, &vec![1.0; texts.len()], |a, b| f64::from(u8::from(a == b))),
+    };
+    let mut seen = vec![];
+    let mut ranked = vec![];
+    for place in order {
+        if by == Rerank::Votes && seen.contains(&&texts[place]) {
+            continue;
+        }
+        seen.push(&texts[place]);
+        let mut hypothesis = hypotheses[place].clone();
+        if by == Rerank::Votes {
+            hypothesis.score = texts.iter().filter(|text| **text == texts[place]).count() as f64;
+        }
+        ranked.push(hypothesis);
+    }
+    *hypotheses = ranked;
 }
 
 /// The text of a continuation, without the token that ends it.

@@ -107,7 +107,8 @@ fn word(rest: &str) -> Cut {
     let begins = |part: &str| part.starts_with(|c: char| c.is_alphabetic() || c == '_');
     let unfinished = second == Some("") && end == rest.len();
     let fine = begins(first) && second.is_none_or(|part| begins(part) || unfinished) && more.is_none();
-    (fine && word.chars().count() <= LONGEST_WORD).then_some((end, Kind::Word(word), unfinished))
+    // What is unfinished needs room for one more.
+    (fine && word.chars().count() + usize::from(unfinished) <= LONGEST_WORD).then_some((end, Kind::Word(word), unfinished))
 }
 
 fn number(rest: &str) -> Cut {
@@ -121,7 +122,11 @@ fn number(rest: &str) -> Cut {
         end += 1 + more;
         half = more == 0;
     }
-    (end <= LONGEST_NUMBER && (!half || end == rest.len())).then_some((end, Kind::Number { whole: whole && sign == 0 }, half))
+    (end + usize::from(half) <= LONGEST_NUMBER && (!half || end == rest.len())).then_some((
+        end,
+        Kind::Number { whole: whole && sign == 0 },
+        half,
+    ))
 }
 
 /// Brackets that are open; nothing where one closes too many.

@@ -54,10 +54,10 @@ fn what_leads_nowhere_is_stopped_where_it_does() {
                 "select t2.year from concert as t1 |w",
                 "select name from singer where |y",
                 "select name from singer where |o",
-                "select t1.age, t1.y|e",
+                "select t1.age, t1.|y",
                 "select name from singer where age in (select id, ",
                 "select name from singer union select id, ",
-                "select name from singer where id = singer_i|d",
+                "select name from singer where id = singer|_",
             ],
         ),
     ];
