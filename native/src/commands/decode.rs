@@ -1,6 +1,6 @@
 //! `decode`: a prompt continued by a decoding method, as it comes or as the list and the tree of what was found.
 
-use std::io::Write as _;
+use std::{io::Write as _, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
@@ -14,7 +14,11 @@ use vitrine_core::{
 };
 
 use super::{Context, print_json};
-use crate::{Outcome, open};
+use crate::{
+    Outcome,
+    grammar::{Form, Grammar},
+    open,
+};
 
 /// Names that tokens have which end a text, in the vocabularies of known models.
 const ENDS: [&str; 5] = ["<|im_end|>", "<|endoftext|>", "</s>", "<|end_of_text|>", "<|eot_id|>"];
@@ -135,6 +139,12 @@ pub struct Decode {
     /// Hypotheses to show; all by default.
     #[arg(long, default_value_t = 0)]
     outputs: usize,
+    /// Only texts of this context-free grammar (a file in Lark form).
+    #[arg(long, conflicts_with = "json_schema")]
+    grammar: Option<PathBuf>,
+    /// Only JSON of this schema (a file).
+    #[arg(long)]
+    json_schema: Option<PathBuf>,
     /// Rank what was found again; of the same text the first is kept for votes.
     #[arg(long, value_enum)]
     rerank: Option<Rerank>,
@@ -213,8 +223,19 @@ impl Choice {
 }
 
 impl Decode {
-    fn constraint(&self, tokenizer: &Tokenizer) -> Result<Box<dyn Constraint>> {
+    fn constraint(&self, tokenizer: &Tokenizer, vocab: usize, eos: &[u32]) -> Result<Box<dyn Constraint>> {
         let mut parts: Vec<Box<dyn Constraint>> = vec![];
+        let form = match (&self.grammar, &self.json_schema) {
+            (Some(path), _) => Some(Form::Lark(open::text(path)?)),
+            (None, Some(path)) => {
+                let schema = serde_json::from_str(&open::text(path)?).with_context(|| format!("{} is not JSON", path.display()))?;
+                Some(Form::JsonSchema(schema))
+            }
+            (None, None) => None,
+        };
+        if let Some(form) = form {
+            parts.push(Box::new(Grammar::new(form, tokenizer, vocab, eos)?));
+        }
         if let Some(prefix) = &self.prefix {
             parts.push(Box::new(Forced::new(tokenizer.encode(prefix)?)));
         }
@@ -244,9 +265,9 @@ pub fn run(args: &Decode, context: Context) -> Result<Outcome> {
     let opened = open::model(&args.model, &device)?;
     let tokenizer = &opened.tokenizer;
     let method = args.choice.method(tokenizer)?;
-    let constraint = args.constraint(tokenizer)?;
     let prompt = tokenizer.encode(&args.prompt)?;
     let eos = args.eos(tokenizer)?;
+    let constraint = args.constraint(tokenizer, opened.model.unembedding().dims()[1], &eos)?;
     let settings = Settings { max_tokens: args.max_tokens, eos, outputs: args.outputs, seed: args.seed, trace_cuts: args.trace };
     let streams = method.is_single() && !context.json && !args.trace;
     let mut shown = Shown::default();

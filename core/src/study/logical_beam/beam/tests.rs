@@ -438,5 +438,5 @@ fn questions_are_bounded_and_answers_keep_their_budget() {
     let target = Rc::new(Target::new("select column from table where column > number", &words).unwrap());
     assert!(Machine::read(&target.start(), "select column_499 from wide where last > 12").unwrap().is_complete());
     let candidate = Candidate { sql: String::new(), cost: 0.0, log_prob: 0.0, origin: Origin::Given { rank: 0 } };
-    assert!(super::merge::distinct([candidate], 5).is_empty(), "an empty text is no query");
+    assert!(merge::distinct([candidate], 5).is_empty(), "an empty text is no query");
 }

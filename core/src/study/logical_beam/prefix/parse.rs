@@ -5,7 +5,7 @@
 
 use super::{
     Mode,
-    lex::{Kind, Token},
+    lex::{Kind, LONGEST_WORD, Token},
     scope::{Block, MOST_TABLES, Scope, Tables},
 };
 use crate::study::logical_beam::sql::text::AGGREGATES;
@@ -331,8 +331,11 @@ impl<'a> Parser<'a> {
     fn column(&mut self) -> Read {
         if self.mode == Mode::Parsing {
             let fits = |word: &str| word.split('.').all(|part| !part.is_empty() && !is_reserved(part));
-            // What stands before a period is whole.
-            let begins = |part: &str| part.split_once('.').is_none_or(|(owner, _)| fits(owner));
+            // What stands before a period is whole, and so is a word that cannot grow.
+            let begins = |part: &str| {
+                let grows = part.chars().count() < LONGEST_WORD;
+                part.split_once('.').is_none_or(|(owner, _)| fits(owner)) && (grows || fits(part))
+            };
             let found =
                 self.take(|kind| matches!(kind, Kind::Word(word) if fits(word)), |kind| matches!(kind, Kind::Word(part) if begins(part)));
             return Self::need(found);
@@ -381,7 +384,8 @@ impl<'a> Parser<'a> {
     fn table(&mut self) -> Read {
         if self.mode == Mode::Parsing {
             let fits = |kind: &Kind| matches!(kind, Kind::Word(word) if !word.contains('.') && !is_reserved(word));
-            let begins = |kind: &Kind| matches!(kind, Kind::Word(word) if !word.contains('.'));
+            let begins =
+                |kind: &Kind| matches!(kind, Kind::Word(word) if !word.contains('.') && (word.len() < LONGEST_WORD || !is_reserved(word)));
             let found = self.take(fits, begins);
             Self::need(found)?;
             if self.word("as") {
