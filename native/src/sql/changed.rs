@@ -46,7 +46,7 @@ impl Changed {
             let failed = |error: rusqlite::Error| ExecuteError::Failed(error.to_string().lines().next().unwrap_or_default().to_owned());
             let mut memory = Connection::open_in_memory().map_err(failed)?;
             copy(file, &mut memory)?;
-            for statement in statements(example, reading, &memory).map_err(failed)? {
+            for statement in statements(example, reading, &memory) {
                 memory.execute_batch(&statement).map_err(failed)?;
             }
             Database::restricted(memory, "the changed database", limit)
@@ -61,7 +61,7 @@ fn quoted(name: &str) -> String {
 
 /// Copies all tables with their rows. Views, indexes and keys stay behind: no result depends on them.
 fn copy(file: &Path, memory: &mut Connection) -> Result<(), ExecuteError> {
-    let source = Database::open(file, Duration::from_secs(60))?;
+    let source = Database::open(file, Duration::from_mins(1))?;
     let tables = source.run("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")?;
     let failed = |error: rusqlite::Error| ExecuteError::Failed(error.to_string());
     let transaction = memory.transaction().map_err(failed)?;
@@ -81,8 +81,8 @@ fn copy(file: &Path, memory: &mut Connection) -> Result<(), ExecuteError> {
 }
 
 /// What makes the copy the database of a reading.
-fn statements(example: &Ambiguous, reading: usize, memory: &Connection) -> rusqlite::Result<Vec<String>> {
-    Ok(match (&example.change, reading) {
+fn statements(example: &Ambiguous, reading: usize, memory: &Connection) -> Vec<String> {
+    match (&example.change, reading) {
         (Change::Column { table, column, names }, _) => {
             vec![format!("ALTER TABLE {} RENAME COLUMN {} TO {}", quoted(table), quoted(column), quoted(&names[reading]))]
         }
@@ -98,15 +98,15 @@ fn statements(example: &Ambiguous, reading: usize, memory: &Connection) -> rusql
         }
         (Change::Aggregate { name, columns }, _) => {
             let tokens = split(&example.original);
-            let made = aggregates(&tokens, name, columns, memory)?;
+            let made = aggregates(&tokens, name, columns, memory);
             let tables = tokens.windows(2).filter(|pair| matches!(pair[0].as_str(), "from" | "join")).map(|pair| &pair[1]);
             std::iter::once(made).chain(tables.map(|table| format!("DROP TABLE IF EXISTS {}", quoted(table)))).collect()
         }
-    })
+    }
 }
 
 /// The statement that makes the table of aggregates.
-fn aggregates(tokens: &[String], name: &str, columns: &[String], memory: &Connection) -> rusqlite::Result<String> {
+fn aggregates(tokens: &[String], name: &str, columns: &[String], memory: &Connection) -> String {
     let at = |word: &str| tokens.iter().position(|token| token == word);
     let until = |start: usize, words: &[&str]| {
         let end = tokens[start..].iter().position(|token| words.contains(&token.as_str())).map_or(tokens.len(), |found| start + found);
@@ -142,5 +142,5 @@ fn aggregates(tokens: &[String], name: &str, columns: &[String], memory: &Connec
         }
     }
     let group = if groups.is_empty() { String::new() } else { format!(" GROUP BY {}", groups.join(", ")) };
-    Ok(format!("CREATE TABLE {} AS SELECT {} FROM {from_text}{group}", quoted(name), items.join(", ")))
+    format!("CREATE TABLE {} AS SELECT {} FROM {from_text}{group}", quoted(name), items.join(", "))
 }

@@ -180,7 +180,7 @@ fn sql_decode_runs_hostile_queries_into_one_line_and_takes_odd_names() {
         assert!(error.contains(why) && !error.contains('\n'), "{error}");
     }
     // Reserved, quoted, unicode names and 500 columns are read and answered.
-    let wide: String = (0..500).map(|i| format!("\"größe {i}\" int, ")).collect();
+    let wide = (0..500).map(|i| format!("\"größe {i}\" int, ")).collect::<Vec<_>>().concat();
     fs::write(place.path("odd.sql"), format!("CREATE TABLE \"order\" ({wide} \"select\" text, \"it's\" int)")).unwrap();
     let url = server("200 OK", &answer(&["select `größe 3` from `order`", "select \"select\" from `order`"]), 1);
     let found = decode(&place, &["--endpoint", &url, "--schema", &place.name("odd.sql"), "--question", "Größe? 'it\"s"]);

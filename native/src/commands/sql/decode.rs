@@ -62,6 +62,7 @@ enum Rerank {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one flag an option of the command line")]
 pub struct Decode {
     #[arg(long)]
     question: String,

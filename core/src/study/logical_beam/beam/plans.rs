@@ -66,10 +66,9 @@ impl Plans {
     /// Texts kept of a plan, where `base` is the preferred one.
     fn kept(self, plan: Plan, base: Plan) -> usize {
         match (self.width, plan.joins == base.joins, plan.selects == base.selects) {
-            (0 | 1, ..) => 1,
-            (_, true, true) => 3,
-            (_, false, _) => 2 + usize::from(base.joins == 0),
-            (_, true, false) => 1,
+            (2.., true, true) => 3,
+            (2.., false, _) => 2 + usize::from(base.joins == 0),
+            _ => 1,
         }
     }
 

@@ -120,7 +120,9 @@ fn names(place: Place<'_>, words: &SchemaWords, aliases: &[String]) -> Vec<Strin
         for column in words.columns() {
             take(column.to_owned());
             take(format!("`{column}`"));
-            aliases.iter().for_each(|alias| take(format!("{alias}.{column}")));
+            for alias in aliases {
+                take(format!("{alias}.{column}"));
+            }
         }
     }
     // Backticks are for names that cannot do without.

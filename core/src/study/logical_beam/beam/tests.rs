@@ -432,8 +432,8 @@ fn questions_are_bounded_and_answers_keep_their_budget() {
     assert_eq!(error(" \n", &schema).unwrap(), "the question is empty");
     assert!(error(&"word ".repeat(10_000), &schema).unwrap().contains("at most"));
     assert_eq!(error("q", &Schema::default()).unwrap(), "the schema has no tables");
-    let wide: String = (0..500).map(|i| format!("column_{i} int,")).collect();
-    let wide = ddl::read(&format!("CREATE TABLE wide ({} last text)", wide), "wide").unwrap();
+    let wide = (0..500).map(|i| format!("column_{i} int,")).collect::<Vec<_>>().concat();
+    let wide = ddl::read(&format!("CREATE TABLE wide ({wide} last text)"), "wide").unwrap();
     let words = SchemaWords::new(&wide);
     let target = Rc::new(Target::new("select column from table where column > number", &words).unwrap());
     assert!(Machine::read(&target.start(), "select column_499 from wide where last > 12").unwrap().is_complete());

@@ -75,7 +75,7 @@ pub fn tokens(text: &str) -> Option<Vec<Token>> {
             _ if spaced => before == ' ',
             Kind::Word(_) | Kind::Number { .. } | Kind::Text | Kind::Mark("*") => matches!(before, ' ' | '('),
             Kind::Mark("(") => matches!(before, ' ' | '(') || before.is_alphanumeric(),
-            _ => true,
+            Kind::Mark(_) => true,
         };
         let after = rest[end..].chars().next();
         let followed = match &kind {
@@ -84,7 +84,7 @@ pub fn tokens(text: &str) -> Option<Vec<Token>> {
             Kind::Word(_) => after.is_none_or(|c| matches!(c, ' ' | ',' | '(' | ')' | ';')),
             Kind::Number { .. } | Kind::Text | Kind::Mark("*" | ")") => after.is_none_or(|c| matches!(c, ' ' | ',' | ')' | ';')),
             Kind::Mark(";") => after.is_none(),
-            _ => true,
+            Kind::Mark(_) => true,
         };
         // `<` and `>` may still become `<=` and `>=`; those two are found as one mark above.
         if !fits || !followed {
