@@ -3,6 +3,7 @@
 mod atomic;
 mod commands;
 mod device;
+mod grammar;
 mod interactive;
 mod lab;
 mod open;

@@ -14,7 +14,11 @@ use vitrine_core::{
     model::bert,
     study::{
         edge_pruning::golden::{self, TracrFiles},
-        logical_beam::{self, sql::ambiguate::Kind},
+        logical_beam::{
+            self,
+            prefix::{Mode, trial::trial},
+            sql::{ambiguate::Kind, ddl},
+        },
     },
     train::hard_concrete,
 };
@@ -49,12 +53,40 @@ pub enum Command {
     },
     /// Whether greedy decoding with weights in the file's blocks writes what single precision writes; each difference is listed.
     Blocks(Blocks),
+    /// Random texts under the rules for queries: all have to come to an end and be read by a reader that knows nothing of the rules.
+    #[command(after_help = "Example:\n  vitrine check constraint --schema shop.sql --count 10000")]
+    Constraint {
+        /// A file of CREATE TABLE statements.
+        #[arg(long)]
+        schema: PathBuf,
+        #[arg(long, default_value_t = 1000)]
+        count: usize,
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
+}
+
+/// Whether every random text under the rules is a query to a reader that knows nothing of them.
+fn constraint(schema: &Path, count: usize, seed: u64) -> Result<Outcome> {
+    let ddl = text(schema)?;
+    let schema = ddl::read(&ddl, "schema").with_context(|| format!("cannot read the schema {}", schema.display()))?;
+    let mut fine = true;
+    for mode in [Mode::Guarded, Mode::Parsing] {
+        let found = trial(mode, &schema, count, seed)?;
+        println!("{mode:?}: {} of {count} random texts ended, {} of them can be read", found.ended, found.read);
+        for failure in &found.failures {
+            println!("  {failure}");
+        }
+        fine &= found.ended == count && found.read == count;
+    }
+    Ok(if fine { Outcome::Fine } else { Outcome::CheckFailed })
 }
 
 pub fn run(command: Command, context: Context) -> Result<Outcome> {
     let (kind, path, device, model, db) = match command {
         Command::Golden { kind, path, device, model, db } => (kind, path, device, model, db),
         Command::Blocks(options) => return check_blocks::run(&options, context),
+        Command::Constraint { schema, count, seed } => return constraint(&schema, count, seed),
     };
     let needed = || path.as_deref().context("this kind needs a path");
     let found = match kind.as_str() {

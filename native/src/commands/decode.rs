@@ -1,20 +1,24 @@
 //! `decode`: a prompt continued by a decoding method, as it comes or as the list and the tree of what was found.
 
-use std::io::Write as _;
+use std::{io::Write as _, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use vitrine_core::{
     decode::{
-        All, Banned, Constraint, Decoded, EarlyStop, Ending, Filter, Forced, LengthPenalty, Lexical, Method, MethodConfig, Settings, Trace,
-        TransformerScorer, config::usual_ends, decode,
+        All, Banned, Constraint, Decoded, EarlyStop, Ending, Filter, Forced, Hypothesis, LengthPenalty, Lexical, Method, MethodConfig,
+        Settings, Trace, TransformerScorer, config::usual_ends, decode, rerank,
     },
     text::tokenizer::Tokenizer,
 };
 
 use super::{Context, print_json};
-use crate::{Outcome, open};
+use crate::{
+    Outcome,
+    grammar::{Form, Grammar},
+    open,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
@@ -53,6 +57,17 @@ enum Stop {
     Enough,
     /// When all have ended.
     Never,
+}
+
+/// How hypotheses are ranked after the search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Rerank {
+    /// By the least expected loss among them: tokens in common, weighted by probability.
+    Mbr,
+    /// By how many say the same.
+    Votes,
+    /// By log-probability a token.
+    Length,
 }
 
 /// How to choose.
@@ -121,6 +136,15 @@ pub struct Decode {
     /// Hypotheses to show; all by default.
     #[arg(long, default_value_t = 0)]
     outputs: usize,
+    /// Only texts of this context-free grammar (a file in Lark form).
+    #[arg(long, conflicts_with = "json_schema")]
+    grammar: Option<PathBuf>,
+    /// Only JSON of this schema (a file).
+    #[arg(long)]
+    json_schema: Option<PathBuf>,
+    /// Rank what was found again; of the same text the first is kept for votes.
+    #[arg(long, value_enum)]
+    rerank: Option<Rerank>,
     /// Words or phrases that never appear, as the tokenizer splits them.
     #[arg(long)]
     ban: Vec<String>,
@@ -200,8 +224,19 @@ impl Choice {
 }
 
 impl Decode {
-    fn constraint(&self, tokenizer: &Tokenizer) -> Result<Box<dyn Constraint>> {
+    fn constraint(&self, tokenizer: &Tokenizer, vocab: usize, eos: &[u32]) -> Result<Box<dyn Constraint>> {
         let mut parts: Vec<Box<dyn Constraint>> = vec![];
+        let form = match (&self.grammar, &self.json_schema) {
+            (Some(path), _) => Some(Form::Lark(open::text(path)?)),
+            (None, Some(path)) => {
+                let schema = serde_json::from_str(&open::text(path)?).with_context(|| format!("{} is not JSON", path.display()))?;
+                Some(Form::JsonSchema(schema))
+            }
+            (None, None) => None,
+        };
+        if let Some(form) = form {
+            parts.push(Box::new(Grammar::new(form, tokenizer, vocab, eos)?));
+        }
         if let Some(prefix) = &self.prefix {
             parts.push(Box::new(Forced::new(tokenizer.encode(prefix)?)));
         }
@@ -228,9 +263,9 @@ pub fn run(args: &Decode, context: Context) -> Result<Outcome> {
     let opened = open::model_for_decoding(&args.model, &device, args.weights)?;
     let tokenizer = &opened.tokenizer;
     let method = args.choice.method(tokenizer)?;
-    let constraint = args.constraint(tokenizer)?;
     let prompt = tokenizer.encode(&args.prompt)?;
     let eos = args.eos(tokenizer)?;
+    let constraint = args.constraint(tokenizer, opened.model.unembedding().dims()[1], &eos)?;
     let settings = Settings { max_tokens: args.max_tokens, eos, outputs: args.outputs, seed: args.seed, trace_cuts: args.trace };
     let streams = method.is_single() && !context.json && !args.trace;
     let mut shown = Shown::default();
@@ -240,7 +275,10 @@ pub fn run(args: &Decode, context: Context) -> Result<Outcome> {
         }
     };
     let mut scorer = TransformerScorer::new(&opened.model);
-    let found = decode(&*method, &mut scorer, &prompt, &settings, &*constraint, &mut watch)?;
+    let mut found = decode(&*method, &mut scorer, &prompt, &settings, &*constraint, &mut watch)?;
+    if let Some(rerank) = args.rerank {
+        reranked(&mut found.hypotheses, rerank, &|h| text_of(tokenizer, &h.tokens, &settings.eos));
+    }
     if context.json {
         print_json(&as_json(&found, tokenizer, &prompt, &settings, args.trace, opened.weights_hash().as_deref()))?;
     } else if streams {
@@ -258,6 +296,36 @@ pub fn run(args: &Decode, context: Context) -> Result<Outcome> {
         }
     }
     Ok(Outcome::Fine)
+}
+
+/// Ranks hypotheses again; their scores are then what they were ranked by.
+fn reranked(hypotheses: &mut Vec<Hypothesis>, by: Rerank, text: &dyn Fn(&Hypothesis) -> String) {
+    let log_probs: Vec<f64> = hypotheses.iter().map(|h| h.log_prob).collect();
+    let texts: Vec<String> = hypotheses.iter().map(text).collect();
+    let order = match by {
+        Rerank::Length => {
+            rerank::by_length(hypotheses, LengthPenalty::Power(1.0));
+            return;
+        }
+        Rerank::Mbr => {
+            rerank::minimum_bayes_risk(hypotheses, &rerank::posterior(&log_probs), |a, b| rerank::token_f1(&a.tokens, &b.tokens))
+        }
+        Rerank::Votes => rerank::minimum_bayes_risk(&texts, &vec![1.0; texts.len()], |a, b| f64::from(u8::from(a == b))),
+    };
+    let mut seen = vec![];
+    let mut ranked = vec![];
+    for place in order {
+        if by == Rerank::Votes && seen.contains(&&texts[place]) {
+            continue;
+        }
+        seen.push(&texts[place]);
+        let mut hypothesis = hypotheses[place].clone();
+        if by == Rerank::Votes {
+            hypothesis.score = texts.iter().filter(|text| **text == texts[place]).count() as f64;
+        }
+        ranked.push(hypothesis);
+    }
+    *hypotheses = ranked;
 }
 
 /// The text of a continuation, without the token that ends it.

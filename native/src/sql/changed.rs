@@ -46,7 +46,7 @@ impl Changed {
             let failed = |error: rusqlite::Error| ExecuteError::Failed(error.to_string().lines().next().unwrap_or_default().to_owned());
             let mut memory = Connection::open_in_memory().map_err(failed)?;
             copy(file, &mut memory)?;
-            for statement in statements(example, reading, &memory).map_err(failed)? {
+            for statement in statements(example, reading, &memory) {
                 memory.execute_batch(&statement).map_err(failed)?;
             }
             Database::restricted(memory, "the changed database", limit)
@@ -81,8 +81,8 @@ fn copy(file: &Path, memory: &mut Connection) -> Result<(), ExecuteError> {
 }
 
 /// What makes the copy the database of a reading.
-fn statements(example: &Ambiguous, reading: usize, memory: &Connection) -> rusqlite::Result<Vec<String>> {
-    Ok(match (&example.change, reading) {
+fn statements(example: &Ambiguous, reading: usize, memory: &Connection) -> Vec<String> {
+    match (&example.change, reading) {
         (Change::Column { table, column, names }, _) => {
             vec![format!("ALTER TABLE {} RENAME COLUMN {} TO {}", quoted(table), quoted(column), quoted(&names[reading]))]
         }
@@ -102,7 +102,7 @@ fn statements(example: &Ambiguous, reading: usize, memory: &Connection) -> rusql
             let tables = tokens.windows(2).filter(|pair| matches!(pair[0].as_str(), "from" | "join")).map(|pair| &pair[1]);
             std::iter::once(made).chain(tables.map(|table| format!("DROP TABLE IF EXISTS {}", quoted(table)))).collect()
         }
-    })
+    }
 }
 
 /// The statement that makes the table of aggregates.

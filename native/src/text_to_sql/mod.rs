@@ -1,6 +1,6 @@
 //! What writes queries: a model on this machine, or a server of one.
 //!
-//! The one place where a text-to-SQL model is opened is [`open`].
+//! The one place where a text-to-SQL model is opened is [`open()`].
 
 pub mod endpoint;
 pub mod preference;

@@ -8,6 +8,7 @@ mod decode;
 mod interactive;
 mod resume;
 mod sql;
+mod sql_decode;
 mod sql_train;
 mod support;
 

@@ -6,7 +6,7 @@
 //! **Method.** As Goto and van de Geijn 2008: a block of B is packed into panels that stay in the second-level cache, a panel of A into one that stays in the first, and a
 //! register tile of the result takes their outer products. The tile is one of a few shapes, whichever fits the width with the least padding.
 //! Each number of the result is a sum in order of depth, whatever the blocks and threads, so the thread count does not show. A product of few rows has a kernel of its own
-//! ([`few_rows`]), by the rows of the whole: a thread's part of a larger one never takes it.
+//! (`few_rows`), by the rows of the whole: a thread's part of a larger one never takes it.
 
 use std::cell::RefCell;
 

@@ -1,7 +1,7 @@
 //! Questions and queries made by rule over small schemas of our own: enough to train and try everything without any data.
 //!
 //! **Method.** A schema has three tables of different things; the second has a key to the first, the third to the second. Each thing has columns that can be asked for, and each name two more that
-//! mean the same, so that all four kinds of ambiguity ([`super::sql::ambiguate`]) can be made. Sentences and queries come in pairs of forms ([`mod@forms`]). Some schemas are held out with all their
+//! mean the same, so that all four kinds of ambiguity ([`super::sql::ambiguate`]) can be made. Sentences and queries come in pairs of forms (`forms`). Some schemas are held out with all their
 //! questions; of their queries the ambiguous questions are made. A function of the seed.
 
 mod forms;

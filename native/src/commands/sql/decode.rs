@@ -1,6 +1,6 @@
 //! `sql decode`: a question in, its distinct readings out: what sets each apart, and what it returns.
 
-use std::{fmt::Write as _, path::PathBuf, time::Duration};
+use std::{fmt::Write as _, path::PathBuf, rc::Rc, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueEnum};
@@ -15,6 +15,7 @@ use vitrine_core::study::logical_beam::{
         record::{Purpose, Record},
         results::{Group, Rank, groups},
     },
+    prefix::{Mode, Rules, SqlConstraint},
     sql::{
         ddl,
         rows::{Rows, Value},
@@ -33,6 +34,17 @@ use crate::{
         preference::{Preferences, forget},
     },
 };
+
+/// What is checked of a query while it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Checks {
+    /// Tokens, quotes and brackets.
+    Lexing,
+    /// The grammar, with any names.
+    Parsing,
+    /// The grammar and the names of the schema.
+    Guarded,
+}
 
 /// How a list is ranked again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -77,6 +89,12 @@ pub struct Decode {
     k: usize,
     #[arg(long, value_enum)]
     rerank: Option<Rerank>,
+    /// Check queries while they are written (methods that write queries in one search).
+    #[arg(long, value_enum)]
+    check: Option<Checks>,
+    /// Continuations of a text that are checked, the likeliest ones; the others are not followed.
+    #[arg(long, default_value_t = 8, requires = "check")]
+    looks: usize,
     /// Fork at the first token of each name, as the published code does (logical-beam).
     #[arg(long)]
     first_token: bool,
@@ -196,7 +214,23 @@ fn list(args: &Decode, schema: &Schema) -> Result<List> {
         None => decoder(model.decoder())?,
     };
     let limits = Limits { k: args.k, max_tokens: args.max_tokens, seed: args.seed, trace_cuts: args.trace };
-    model.with(|model| Ok(settled(chosen, args)?.list(&Asked::new(model, &args.question, schema, limits)?)?))
+    let chosen = settled(chosen, args)?;
+    let mode = args.check.map(|checks| match checks {
+        Checks::Lexing => Mode::Lexing,
+        Checks::Parsing => Mode::Parsing,
+        Checks::Guarded => Mode::Guarded,
+    });
+    let one_search = !matches!(chosen, Decoder::LogicalBeam(_) | Decoder::Masking(_));
+    ensure!(mode.is_none() || one_search, "--check belongs to methods that write queries in one search, such as beam");
+    ensure!(args.looks > 0, "--looks is 0, but has to be at least 1");
+    let rules = mode.map(|mode| Rules::new(mode, schema)).transpose()?;
+    model.with(|model| {
+        let asked = Asked::new(model, &args.question, schema, limits)?;
+        Ok(match rules {
+            Some(rules) => chosen.constrained(&asked, &SqlConstraint::new(Rc::new(rules), &asked.lexicon, args.looks))?,
+            None => chosen.list(&asked)?,
+        })
+    })
 }
 
 fn decoder(name: &str) -> Result<Decoder> {

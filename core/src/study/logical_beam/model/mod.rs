@@ -11,7 +11,7 @@
 //! | [`tape`], [`net`] | differentiation; the network |
 //! | [`boundary`], [`scorer`] | what may follow a word, and its pieces' exact probabilities |
 //! | [`examples`], [`train`], [`evaluate`] | training data as numbers, training, how good a model is |
-//! | [`file`] | weights and vocabulary as two files |
+//! | [`mod@file`] | weights and vocabulary as two files |
 //!
 //! **Sources.** Bhaskar et al., EMNLP 2023, for the stages; Reimers and Gurevych, EMNLP 2019, for the encoder; Guo et al., ACL 2019, and Wang et al., ACL 2020, for linking.
 

@@ -4,7 +4,7 @@
 //! alone, and names, numbers and texts have a largest length, so that no text grows for ever inside one token.
 
 /// Longest name, number and quoted text, in characters.
-const LONGEST_WORD: usize = 64;
+pub const LONGEST_WORD: usize = 64;
 const LONGEST_NUMBER: usize = 12;
 const LONGEST_TEXT: usize = 60;
 /// Longest query, in bytes.

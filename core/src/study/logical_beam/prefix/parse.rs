@@ -5,7 +5,7 @@
 
 use super::{
     Mode,
-    lex::{Kind, Token},
+    lex::{Kind, LONGEST_WORD, Token},
     scope::{Block, MOST_TABLES, Scope, Tables},
 };
 use crate::study::logical_beam::sql::text::AGGREGATES;
@@ -19,99 +19,13 @@ const DEEPEST: usize = 4;
 
 /// Words of the grammar and words that `SQLite` does not take as names.
 pub fn is_reserved(word: &str) -> bool {
-    const WORDS: [&str; 90] = [
-        "add",
-        "all",
-        "alter",
-        "and",
-        "as",
-        "asc",
-        "autoincrement",
-        "avg",
-        "between",
-        "by",
-        "case",
-        "check",
-        "collate",
-        "commit",
-        "constraint",
-        "count",
-        "create",
-        "cross",
-        "current_date",
-        "current_time",
-        "current_timestamp",
-        "default",
-        "deferrable",
-        "delete",
-        "desc",
-        "distinct",
-        "drop",
-        "else",
-        "end",
-        "escape",
-        "except",
-        "exists",
-        "foreign",
-        "from",
-        "full",
-        "glob",
-        "group",
-        "having",
-        "if",
-        "in",
-        "index",
-        "inner",
-        "insert",
-        "intersect",
-        "into",
-        "is",
-        "isnull",
-        "join",
-        "left",
-        "like",
-        "limit",
-        "max",
-        "min",
-        "natural",
-        "none",
-        "not",
-        "nothing",
-        "notnull",
-        "null",
-        "offset",
-        "on",
-        "or",
-        "order",
-        "outer",
-        "primary",
-        "raise",
-        "recursive",
-        "references",
-        "regexp",
-        "returning",
-        "right",
-        "rollback",
-        "select",
-        "set",
-        "sum",
-        "table",
-        "then",
-        "to",
-        "transaction",
-        "union",
-        "unique",
-        "update",
-        "using",
-        "values",
-        "vacuum",
-        "when",
-        "where",
-        "window",
-        "with",
-        "without",
-    ];
-    WORDS.contains(&word)
+    const WORDS: &str = "add all alter and as asc autoincrement avg between by case check collate commit constraint count create cross \
+                         current_date current_time current_timestamp default deferrable delete desc distinct drop else end escape \
+                         except exists foreign from full glob group having if in index inner insert intersect into is isnull join left \
+                         like limit max min natural none not nothing notnull null offset on or order outer primary raise recursive \
+                         references regexp returning right rollback select set sum table then to transaction union unique update using \
+                         values vacuum when where window with without";
+    WORDS.split(' ').any(|reserved| reserved == word)
 }
 
 /// The text goes no further than this.
@@ -331,8 +245,11 @@ impl<'a> Parser<'a> {
     fn column(&mut self) -> Read {
         if self.mode == Mode::Parsing {
             let fits = |word: &str| word.split('.').all(|part| !part.is_empty() && !is_reserved(part));
-            // What stands before a period is whole.
-            let begins = |part: &str| part.split_once('.').is_none_or(|(owner, _)| fits(owner));
+            // What stands before a period is whole, and so is a word that cannot grow.
+            let begins = |part: &str| {
+                let grows = part.chars().count() < LONGEST_WORD;
+                part.split_once('.').is_none_or(|(owner, _)| fits(owner)) && (grows || fits(part))
+            };
             let found =
                 self.take(|kind| matches!(kind, Kind::Word(word) if fits(word)), |kind| matches!(kind, Kind::Word(part) if begins(part)));
             return Self::need(found);
@@ -381,7 +298,8 @@ impl<'a> Parser<'a> {
     fn table(&mut self) -> Read {
         if self.mode == Mode::Parsing {
             let fits = |kind: &Kind| matches!(kind, Kind::Word(word) if !word.contains('.') && !is_reserved(word));
-            let begins = |kind: &Kind| matches!(kind, Kind::Word(word) if !word.contains('.'));
+            let begins =
+                |kind: &Kind| matches!(kind, Kind::Word(word) if !word.contains('.') && (word.len() < LONGEST_WORD || !is_reserved(word)));
             let found = self.take(fits, begins);
             Self::need(found)?;
             if self.word("as") {
