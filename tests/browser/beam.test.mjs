@@ -11,6 +11,7 @@ const skip = folder ? false : 'skipped: VITRINE_SITE not set';
 if (skip && process.env.VITRINE_SKIPS) await appendFile(process.env.VITRINE_SKIPS, `the beam explorer in the browser: ${skip}\n`);
 
 const MODEL = join(root, 'tests/fixtures/gguf/tiny-llama.gguf');
+const BLOCKS = join(root, 'tests/fixtures/gguf/blocks-llama.gguf');
 
 describe('beam explorer', { skip, timeout: 900_000 }, () => {
   let browser;
@@ -126,6 +127,29 @@ describe('beam explorer', { skip, timeout: 900_000 }, () => {
     console.log(`# 10 prompts, 4 methods, largest difference of a log-probability ${largest.toExponential(1)}`);
     const command = await page.locator('#method-beam .command code').innerText();
     assert.match(command, /^vitrine decode --model tiny-llama\.gguf --prompt '\.' --max-tokens 6 --method beam --width 5 --trace$/);
+    await context.close();
+  });
+
+  test('weights stay in the blocks of their file, as on the command line', async () => {
+    const { page, context } = await explorer('#width=5&tokens=8');
+    assert.ok(await page.locator('#weights').isHidden(), 'a shipped model has no blocks');
+    await page.locator('#files').setInputFiles(BLOCKS);
+    await page.waitForFunction(() => document.getElementById('model').value === 'files' && document.getElementById('status').textContent === '');
+    const seen = {};
+    for (const weights of ['single', 'blocks']) {
+      await page.locator('#weights').selectOption(weights);
+      await page.waitForFunction(() => document.getElementById('status').textContent === '');
+      await page.locator('#prompt').fill(`the ${weights}`);
+      await page.locator('#search').click();
+      await page.waitForFunction((prompt) => globalThis.vitrine.page.panels[3].asked?.prompt === prompt, `the ${weights}`);
+      await found(page);
+      seen[weights] = await page.evaluate(() => globalThis.vitrine.page.panels[0].found.hypotheses.map((h) => ({ ids: h.ids, log_prob: h.log_prob })));
+      // The sums are the same bits as natively; what is around them differs in the last places.
+      const expected = cli('decode', '--model', BLOCKS, '--prompt', `the ${weights}`, '--max-tokens', '8', '--method', 'beam', '--width', '5', '--weights', weights).hypotheses;
+      assert.deepEqual(seen[weights].map((h) => h.ids), expected.map((h) => h.ids));
+      seen[weights].forEach((h, i) => assert.ok(Math.abs(h.log_prob - expected[i].log_prob) < 1e-4, `${h.log_prob} and ${expected[i].log_prob}`));
+    }
+    assert.match(await page.locator('#method-beam .command code').innerText(), / --weights blocks --trace$/);
     await context.close();
   });
 

@@ -4,10 +4,19 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use vitrine_core::decode::{Cut, Ending, Fate, MethodConfig, Settings, Trace, TransformerScorer, Unconstrained, decode, trace::Node};
+use vitrine_core::{
+    decode::{Cut, Ending, Fate, MethodConfig, Settings, Trace, TransformerScorer, Unconstrained, decode, trace::Node},
+    formats::gguf::Gguf,
+    study::edge_pruning::inspect,
+};
 use wasm_bindgen::prelude::*;
 
-use crate::{sheet::json as text, subject::Subject};
+use crate::{
+    backend::Backend,
+    sheet::json as text,
+    source::{Ranges, Source},
+    subject::Subject,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,7 +30,7 @@ struct Asked {
 /// A model that is decoded; the keys and values of the last prompt stay for the next method.
 #[wasm_bindgen]
 pub struct Decoding {
-    subject: &'static vitrine_core::study::edge_pruning::inspect::Subject,
+    subject: &'static inspect::Subject,
     scorer: TransformerScorer<'static>,
 }
 
@@ -74,6 +83,18 @@ impl Decoding {
     }
 }
 
+#[wasm_bindgen]
+impl Subject {
+    /// A GGUF whose weights are also kept in its own blocks: a decoded token then costs a fraction.
+    ///
+    /// # Errors
+    /// What is wrong with the file, or that it has no such blocks.
+    #[wasm_bindgen(js_name = ggufInBlocks)]
+    pub fn gguf_in_blocks(file: &Source, backend: &Backend) -> Result<Self, JsError> {
+        Ok(Self::of(inspect::Subject::gguf_in_blocks(&Gguf::open(Ranges::of(file))?, &backend.0)?))
+    }
+}
+
 fn ending(ending: Ending) -> &'static str {
     match ending {
         Ending::Eos => "by the token that ends a text",
@@ -83,7 +104,7 @@ fn ending(ending: Ending) -> &'static str {
 }
 
 /// A node for people: what it adds, and what became of it in words.
-fn shown(subject: &vitrine_core::study::edge_pruning::inspect::Subject, node: &Node) -> Value {
+fn shown(subject: &inspect::Subject, node: &Node) -> Value {
     let (fate, words) = match &node.fate {
         Fate::Kept => ("kept", "kept".to_owned()),
         Fate::Ended { by } => ("ended", format!("ended {}", ending(*by))),

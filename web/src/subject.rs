@@ -44,7 +44,7 @@ fn masks_of(bytes: &[u8]) -> Vec<f32> {
 
 #[wasm_bindgen]
 impl Subject {
-    fn of(subject: inspect::Subject) -> Self {
+    pub(crate) fn of(subject: inspect::Subject) -> Self {
         Self { subject: Box::leak(Box::new(subject)), contrast: None, curve: None }
     }
 

@@ -76,19 +76,28 @@ function draw() {
   for (const panel of page.panels) panel.draw(view());
 }
 
+/** Whether the weights are to be read as the file's blocks hold them. */
+function blocks() {
+  return !byId('weights-field').hidden && byId('weights').value === 'blocks';
+}
+
 /** Loads the chosen model unless it is there already. */
 async function load() {
   const id = byId('model').value;
   const model = page.library.find((one) => one.id === id);
   byId('about').textContent = model?.note ?? (page.files ? 'Your own model, on this machine’s CPU. A large one takes seconds for each step.' : '');
   byId('another').hidden = !model;
-  if (page.loaded === id) return;
+  byId('weights-field').hidden = model !== undefined || !page.files?.list.some((file) => /\.gguf$/i.test(file.name));
+  const wanted = `${id}${blocks() ? ', in blocks' : ''}`;
+  if (page.loaded === wanted) return;
+  // A worker holds one model for as long as it lives.
+  if (page.loaded) page.client.end();
   page.loaded = '';
   say('Loading the model');
-  const from = model ? await source(model) : { kind: 'file', files: page.files.list };
+  const from = model ? await source(model) : { kind: 'file', files: page.files.list, blocks: blocks() };
   const about = await page.client.call('load', from, ({ words }) => words && say(words));
   if (about.numeric || model?.kind === 'program') throw new Error('this model writes no text');
-  page.loaded = id;
+  page.loaded = wanted;
   say('');
 }
 
@@ -129,7 +138,7 @@ async function search() {
 function commandOf(method, s, prompt) {
   if (byId('model').value !== 'files') return '';
   const quoted = `'${prompt.replaceAll("'", "'\\''")}'`;
-  return `vitrine decode --model ${page.files.list.length > 1 ? 'FOLDER' : page.files.list[0].name} --prompt ${quoted} --max-tokens ${s.tokens} ${method.words(s)} --trace`;
+  return `vitrine decode --model ${page.files.list.length > 1 ? 'FOLDER' : page.files.list[0].name} --prompt ${quoted} --max-tokens ${s.tokens} ${method.words(s)}${blocks() ? ' --weights blocks' : ''} --trace`;
 }
 
 function remember(s, prompt) {
@@ -140,7 +149,7 @@ function remember(s, prompt) {
 function buttons() {
   byId('search').hidden = page.running;
   byId('stop').hidden = !page.running;
-  for (const id of ['model', 'open', 'another']) byId(id).disabled = page.running;
+  for (const id of ['model', 'weights', 'open', 'another']) byId(id).disabled = page.running;
 }
 
 function stopPlaying() {
@@ -224,6 +233,10 @@ guarded(async () => {
     fault(null);
     await load();
     await suggest((page.suggested = 0));
+  }));
+  byId('weights').addEventListener('change', guarded(() => {
+    fault(null);
+    return load();
   }));
   byId('another').addEventListener('click', guarded(() => load().then(() => suggest((page.suggested += 1)))));
   watch({ button: byId('open'), input: byId('files'), target: document.body, onFiles: (files) => guarded(() => take(files))(), onError: fault });

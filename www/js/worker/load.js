@@ -17,7 +17,8 @@ export async function open({ core, backend }, source, progress) {
   await compare(core, files, source.hashes ?? {}, progress);
   progress({ words: 'Reading the weights' });
   const gguf = files.find((file) => /\.gguf$/i.test(file.name));
-  if (gguf) return core.Subject.gguf(ranges(gguf), backend);
+  if (gguf) return source.blocks ? core.Subject.ggufInBlocks(ranges(gguf), backend) : core.Subject.gguf(ranges(gguf), backend);
+  if (source.blocks) throw new Error('only a GGUF holds its weights in blocks');
   const config = await whole(named('config.json'), 'config.json');
   const weights = files.filter((file) => /\.safetensors$/i.test(file.name));
   if (weights.length === 0) throw new Error('a model folder needs model.safetensors beside config.json');

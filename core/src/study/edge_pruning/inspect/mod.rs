@@ -68,6 +68,8 @@ pub enum InspectError {
     Load(#[from] LoadError),
     #[error(transparent)]
     Graph(#[from] GraphError),
+    #[error("no weights of this file lie in blocks that can be multiplied as they are (Q4_0, Q4_1, Q8_0)")]
+    Blocks,
     #[error("the {side} prompt is empty")]
     Empty { side: &'static str },
     #[error("`{word}` is no token of this program; it knows: {known}")]

@@ -92,6 +92,18 @@ impl Subject {
         Self::new(model, Coding::Text(Box::new(tokenizer)))
     }
 
+    /// As [`Subject::gguf`], with the weights also in the file's blocks, for decoding; see [`Transformer::keep_blocks`].
+    ///
+    /// # Errors
+    /// As [`Subject::gguf`], and [`InspectError::Blocks`].
+    pub fn gguf_in_blocks<S: ByteSource>(file: &Gguf<S>, device: &Device) -> Result<Self, InspectError> {
+        let mut subject = Self::gguf(file, device)?;
+        match subject.model.keep_blocks(&ModelDescription::from_gguf(file)?, file)? {
+            0 => Err(InspectError::Blocks),
+            _ => Ok(subject),
+        }
+    }
+
     /// A model with its tokenizer.
     ///
     /// # Errors
