@@ -88,6 +88,8 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
         Command::Blocks(options) => return check_blocks::run(&options, context),
         Command::Constraint { schema, count, seed } => return constraint(&schema, count, seed),
     };
+    // Opened whatever the kind: a device that does not work is refused, not passed over.
+    let (device, _) = open::device(&device)?;
     let needed = || path.as_deref().context("this kind needs a path");
     let found = match kind.as_str() {
         "tracr" => {
@@ -98,11 +100,11 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
             let (config, edges) = (text(&folder.join("config.json"))?, text(&folder.join("edges.json"))?);
             let weights = SafeTensors::open(&weights[..])?;
             let files = TracrFiles { config: &config, weights: &weights, pairs: pairs.as_deref(), edges: &edges };
-            golden::tracr(files, &open::device(&device)?.0)?
+            golden::tracr(files, &device)?
         }
         "hard-concrete" => vec![hard_concrete::golden()],
-        "circuits" => vec![golden::token_ids(&text(needed()?)?, &open::model(&model, &open::device(&device)?.0)?.tokenizer)?],
-        "smollm2-logits" => vec![golden::logits(&text(needed()?)?, &open::model(&model, &open::device(&device)?.0)?.model)?],
+        "circuits" => vec![golden::token_ids(&text(needed()?)?, &open::model(&model, &device)?.tokenizer)?],
+        "smollm2-logits" => vec![golden::logits(&text(needed()?)?, &open::model(&model, &device)?.model)?],
         "sql-ex" => {
             let file = needed()?;
             logical_beam::golden::execution(&text(file)?, &mut databases(db.as_deref(), file))?

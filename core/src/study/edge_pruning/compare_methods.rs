@@ -50,6 +50,8 @@ pub struct Repeat {
 /// Everything the comparison found.
 #[derive(Debug)]
 pub struct Comparison {
+    /// Examples that circuits were sought with, and held-out ones that they are judged on.
+    pub examples: [usize; 2],
     pub rows: Vec<Row>,
     /// Edge Pruning's circuit of each size.
     pub circuits: Vec<Circuit>,
@@ -83,6 +85,7 @@ pub fn compare_methods(
     let rule = train_on.ablation;
     let n = graph.n_edges();
     let mut found = Comparison {
+        examples: [train_on.examples.len(), test_on.examples.len()],
         rows: vec![],
         circuits: vec![],
         histories: vec![],

@@ -19,6 +19,9 @@ pub(super) fn own(paper: bool) -> Source {
     }
 }
 
+/// With fewer held-out examples the report warns of chance.
+const FEW_EXAMPLES: usize = 100;
+
 /// Adds table, curves, circuit and claim of a comparison.
 pub fn report_comparison(id: &str, on: &str, graph: &Graph, comparison: &Comparison, findings: &mut Findings) {
     let mut table = Table::new(vec![
@@ -57,7 +60,15 @@ pub fn report_comparison(id: &str, on: &str, graph: &Graph, comparison: &Compari
             Cell::Missing,
         ]);
     }
-    let caption = "Held-out examples, binary masks, interchange with the corrupted partner. KL(full model ‖ circuit) at the answer; lower is more faithful.";
+    let [sought, judged] = comparison.examples;
+    if judged < FEW_EXAMPLES {
+        findings.caveats.push(format!(
+            "Every figure of {on} is a mean over {judged} held-out examples (circuits were sought with {sought}): small differences between methods may be chance."
+        ));
+    }
+    let caption = format!(
+        "{judged} held-out examples, binary masks, interchange with the corrupted partner. KL(full model ‖ circuit) at the answer; lower is more faithful."
+    );
     findings.panels.push(Panel::new(format!("{id}-methods"), format!("Methods at equal edge counts: {on}"), caption, table));
 
     findings.panels.push(Panel::new(
