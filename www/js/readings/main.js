@@ -161,7 +161,7 @@ async function search() {
 
 function command(method, s, question, example) {
   const quoted = `'${question.replaceAll("'", "'\\''")}'`;
-  const from = example ? `--schema ${example.file}` : page.own.bytes ? `--db ${page.own.title}` : '--schema FILE.sql';
+  const from = example ? `--schema www/databases/${example.file}` : page.own.bytes ? `--db ${page.own.title}` : '--schema FILE.sql';
   return `vitrine sql decode --model ${page.model.base ? 'www/models/sql' : 'FOLDER'} ${from} --question ${quoted} ${method.words(s)} --trace`;
 }
 

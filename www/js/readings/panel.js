@@ -73,7 +73,10 @@ export class Panel {
     this.command.replaceChildren('The same on the command line: ', make('code', { text: command }));
     this.command.hidden = command === '';
     this.exports.hidden = false;
-    if (found.answers.length) this.pick(0);
+    // LogicalBeam's own tree is that of a template being filled.
+    const [first] = found.ladder.filter((rung) => rung.filled !== null && rung.fillings.length);
+    if (first) this.choose(first.filled, first.fillings[0].node);
+    else if (found.answers.length) this.pick(0);
     else this.choose(0, null);
   }
 

@@ -13,7 +13,7 @@ export function verdict(root, panels, readings) {
   };
   const rows = readings.map(({ letter, words, sql }, i) => make('tr', {}, make('th', { scope: 'row' }, make('span', { class: 'badge', text: `${letter}: ${words}` }), make('code', { text: visible(sql, 400) })), ...panels.map((panel) => cell(panel, i))));
   const both = panels.filter((panel) => readings.every((_, i) => place(panel, i) !== undefined)).map((panel) => panel.method.title);
-  const words = both.length === panels.length ? 'All four lists hold both readings.' : both.length === 0 ? 'No list holds both readings.' : `Both readings are in the list of ${both.join(', ').replace(/, ([^,]*)$/, ' and $1')}.`;
+  const words = both.length === panels.length ? 'All four lists hold both readings.' : both.length === 0 ? 'No list holds both readings.' : `Both readings are in the ${both.length === 1 ? 'list' : 'lists'} of ${both.join(', ').replace(/, ([^,]*)$/, ' and $1')}.`;
   root.replaceChildren(make('h2', { id: 'verdict-h', text: 'Which lists hold both readings' }),
     make('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Readings found' }, make('table', {},
       make('thead', {}, make('tr', {}, make('th', { scope: 'col', text: 'Reading' }), ...panels.map((panel) => make('th', { scope: 'col', text: panel.method.title })))), make('tbody', {}, ...rows))),

@@ -13,17 +13,33 @@ const MOST_CUT = 4;
 /** Longest text of a branch. */
 const LONGEST = 160;
 
+/** Texts that were written several times (drawn, or by several groups) are one branch: for each node the first of its text, and how many there are. @param {any[]} nodes */
+function merged(nodes) {
+  const known = new Map();
+  const same = [];
+  const times = nodes.map(() => 0);
+  nodes.forEach((node, at) => {
+    const key = `${node.parent === null ? '' : same[node.parent]} ${node.fate === 'cut'} ${node.text}`;
+    if (!known.has(key)) known.set(key, at);
+    same.push(known.get(key));
+    times[same[at]] += 1;
+  });
+  return { same, times };
+}
+
 /**
  * Branches of the nodes that are shown. @param {any[]} nodes @param {number} step pieces shown @param {boolean} cuts whether what was cut beside the chosen text is shown
  * @param {number|null} chosen
- * @returns {{ from: number, to: number, text: string, parent: number|null, children: number[] }[]} `parent` and `children` are numbers of branches; `from` is the node before the branch
+ * @returns {{ from: number, to: number, text: string, times: number, parent: number|null, children: number[] }[]} `parent` and `children` are numbers of branches; `from` is the node before the branch
  */
 export function branches(nodes, step, cuts, chosen) {
-  const path = lineage(nodes, chosen);
+  const { same, times } = merged(nodes);
+  const path = new Set([...lineage(nodes, chosen)].map((at) => same[at]));
   const below = nodes.map(() => /** @type {number[]} */ ([]));
   nodes.forEach((node, at) => {
-    if (node.parent === null || node.tokens > step) return;
-    if (node.fate !== 'cut' || (cuts && path.has(node.parent))) below[node.parent].push(at);
+    if (node.parent === null || node.tokens > step || same[at] !== at) return;
+    const parent = same[node.parent];
+    if (node.fate !== 'cut' || (cuts && path.has(parent))) below[parent].push(at);
   });
   for (const [at, list] of below.entries()) {
     list.sort((a, b) => nodes[b].score - nodes[a].score || a - b);
@@ -41,7 +57,8 @@ export function branches(nodes, step, cuts, chosen) {
       text += nodes[at].text ?? '';
     }
     const number = found.length;
-    found.push({ from: nodes[first].parent ?? 0, to: at, text, parent, children: [] });
+    const parted = below[at].reduce((sum, child) => sum + times[child], 0) < times[at];
+    found.push({ from: same[nodes[first].parent ?? 0], to: at, text, times: times[at] > 1 && (below[at].length === 0 || parted) ? times[at] : 1, parent, children: [] });
     if (parent !== null) found[parent].children.push(number);
     for (const child of [...below[at]].reverse()) stack.push({ first: child, parent: number });
   }
@@ -59,7 +76,8 @@ function layout(found) {
     const x = parent ? parent.end + FORK : MARGIN.left;
     const y = straight ? parent.y : MARGIN.top + ROW * rows++;
     const end = x + Math.max(1, Math.min(LONGEST, Array.from(branch.text).length)) * LETTER;
-    widest = Math.max(widest, end);
+    const after = branch.times > 1 ? 4 * LETTER : 0;
+    widest = Math.max(widest, end + after);
     places.push({ x, y, end });
   });
   return { places, width: widest + MARGIN.right, height: MARGIN.top + Math.max(0, rows - 1) * ROW + MARGIN.bottom };
@@ -80,10 +98,12 @@ export class Branches {
     const focused = this.root.contains(active) ? Number(active.dataset.branch) : null;
     const found = branches(nodes, step, cuts, chosen);
     const { places, width, height } = layout(found);
-    const path = lineage(nodes, chosen);
+    const { same } = merged(nodes);
+    const path = new Set([...lineage(nodes, chosen)].map((at) => same[at]));
+    const picked = chosen === null ? null : same[chosen];
     const lines = svg('g', { 'aria-hidden': 'true' });
     const marks = svg('g');
-    const here = Math.max(0, found.findIndex((branch) => branch.to === chosen || (path.has(branch.to) && !branch.children.some((child) => path.has(found[child].to)))));
+    const here = Math.max(0, found.findIndex((branch) => branch.to === picked || (path.has(branch.to) && !branch.children.some((child) => path.has(found[child].to)))));
     found.forEach((branch, number) => {
       const { x, y, end } = places[number];
       const node = nodes[branch.to];
@@ -96,11 +116,12 @@ export class Branches {
       else lines.prepend(line);
       // What the constraint lets follow, where it lets several.
       const mask = branch.children.length > 1 && node.reason && node.allowed !== null ? svg('text', { class: 'mask', x: end, y: y + 15, 'text-anchor': 'middle', text: `${node.allowed}` }) : null;
+      const times = branch.times > 1 ? svg('text', { class: 'times', x: end + 9, y: y + 4, text: `×${branch.times}` }) : null;
       marks.append(svg('g', {
-        class: `node ${node.fate} ${on ? 'path' : ''} ${branch.to === chosen ? 'chosen' : ''}`, 'data-branch': number, 'data-node': branch.to, role: 'button', tabindex: number === here ? 0 : -1,
-        'aria-label': `${written(branch.text, 160) || 'the beginning'}, ${node.words}`, 'aria-pressed': branch.to === chosen, click: () => this.choose(branch.to),
+        class: `node ${node.fate} ${on ? 'path' : ''} ${branch.to === picked ? 'chosen' : ''}`, 'data-branch': number, 'data-node': branch.to, role: 'button', tabindex: number === here ? 0 : -1,
+        'aria-label': `${written(branch.text, 160) || 'the beginning'}${branch.times > 1 ? `, ${branch.times} times` : ''}, ${node.words}`, 'aria-pressed': branch.to === picked, click: () => this.choose(branch.to),
       }, svg('rect', { x: x - 4, y: y - 18, width: end - x + 14, height: 25, fill: 'transparent' }), svg('circle', { class: 'dot', cx: end, cy: y, r: node.fate === 'cut' ? 3 : 4.2 }),
-        svg('text', { x, y: y - 6, 'xml:space': 'preserve', text: written(branch.text, LONGEST) }), mask));
+        svg('text', { x, y: y - 6, 'xml:space': 'preserve', text: written(branch.text, LONGEST) }), mask, times));
     });
     this.found = found;
     this.root.replaceChildren(svg('svg', { class: 'fig', width, height, viewBox: `0 0 ${width} ${height}`, role: 'group', 'aria-label': label }, lines, marks));

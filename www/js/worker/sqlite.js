@@ -21,8 +21,9 @@ function engine() {
   loading ??= (async () => {
     const module = await sqlite();
     if (!module) return null;
-    // It would tell the console which file systems this browser lacks; none is used here.
-    globalThis.sqlite3ApiConfig = { warn: quiet, debug: quiet, log: quiet, error: quiet };
+    // It would look for the browser's file systems, and tell the console of those that it lacks; none is used here.
+    const disable = { vfs: Object.fromEntries(['opfs', 'opfs-vfs', 'opfs-wl', 'opfs-sahpool', 'kvvfs'].map((name) => [name, true])) };
+    globalThis.sqlite3ApiConfig = { disable, warn: quiet, debug: quiet, log: quiet, error: quiet };
     return module.default({ print: quiet, printErr: quiet });
   })();
   return loading;
@@ -44,14 +45,14 @@ function firstWord(sql) {
 export class Database {
   /** An empty database, or null where there is no SQLite. */
   static async empty() {
-    const engine3 = await engine();
-    return engine3 && new Database(engine3, null);
+    const made = await engine();
+    return made && new Database(made, null);
   }
 
   /** A file's database. @param {Uint8Array} bytes */
   static async file(bytes) {
-    const engine3 = await engine();
-    return engine3 && new Database(engine3, bytes);
+    const made = await engine();
+    return made && new Database(made, bytes);
   }
 
   /** @param {any} sqlite3 @param {Uint8Array|null} bytes */
@@ -139,7 +140,7 @@ export class Database {
   }
 
   rows(sql) {
-    const { capi, wasm } = this;
+    const { capi } = this;
     this.begin();
     const word = firstWord(sql).toLowerCase();
     if (!['select', 'with', 'values'].includes(word)) throw new Refusal({ refused: word ? word.toUpperCase() : 'an empty query' });
