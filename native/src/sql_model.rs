@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Name of the encoder that needs no weights, and numbers of its vectors.
-pub const LETTERS: &str = "letters";
+pub const LETTERS: &str = Letters::NAME;
 pub const LETTERS_WIDTH: usize = 256;
 /// Largest file of weights of such a model.
 const MOST_WEIGHTS: u64 = 1 << 30;

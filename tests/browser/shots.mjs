@@ -59,11 +59,18 @@ const PAGES = {
   program: ['circuit.html#model=reverse', inspected],
   smollm2: ['circuit.html#model=smollm2&node=a23.h3', drawn],
   beam: ['beam.html#width=5&tokens=10&cuts=1', (page) => page.waitForFunction(() => globalThis.vitrine && !globalThis.vitrine.page.running)],
+  readings: ['readings.html#db=players', asked],
+  plans: ['readings.html#db=films&q=What+is+the+title+of+films+that+have+screenings+with+visitors+above+300%3F&cuts=1', asked],
   prune: ['prune.html#model=small', trained],
 };
 
 async function drawn(page) {
   await page.waitForFunction(() => globalThis.vitrine?.page.summary && globalThis.vitrine.graph.ground.done, null, { timeout: 120_000 });
+}
+
+async function asked(page) {
+  await page.waitForFunction(() => globalThis.vitrine && !globalThis.vitrine.page.running && globalThis.vitrine.page.panels.every((panel) => panel.found));
+  await page.waitForTimeout(300);
 }
 
 async function inspected(page) {

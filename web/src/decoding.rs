@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use vitrine_core::{
-    decode::{Cut, Ending, Fate, MethodConfig, Settings, Trace, TransformerScorer, Unconstrained, decode, trace::Node},
+    decode::{MethodConfig, Settings, Trace, TransformerScorer, Unconstrained, decode, trace::Node},
     formats::gguf::Gguf,
     study::edge_pruning::inspect,
 };
@@ -13,7 +13,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     backend::Backend,
-    sheet::json as text,
+    search_tree::{Told, ending, shown, text},
     source::{Ranges, Source},
     subject::Subject,
 };
@@ -51,18 +51,14 @@ impl Decoding {
         let subject = self.subject;
         let ids = subject.encode("typed", &prompt)?;
         let settings = Settings { max_tokens, eos: subject.ends(), outputs: 0, seed, trace_cuts: true };
-        let mut told = 0;
-        let mut tell = |trace: &Trace, node: usize| {
-            // A node is told once the next step begins, when its fate is known.
-            let depth = trace.nodes[node].tokens;
-            let done = trace.nodes.iter().rposition(|node| node.tokens < depth).map_or(0, |last| last + 1);
-            if done > told {
-                let nodes: Vec<Value> = trace.nodes[told..done].iter().map(|node| shown(subject, node)).collect();
-                told = done;
-                if let Ok(nodes) = text(&json!({ "from": told - nodes.len(), "nodes": nodes })) {
-                    // A page that fails to show them does not stop the search.
-                    let _ = watch.call1(&JsValue::NULL, &JsValue::from_str(&nodes));
-                }
+        let node = |node: &Node| shown(node, |id| subject.token(id));
+        let mut told = Told::default();
+        let mut tell = |trace: &Trace, new: usize| {
+            let Some((from, nodes)) = told.settled(trace, new) else { return };
+            let nodes: Vec<Value> = nodes.iter().map(node).collect();
+            if let Ok(nodes) = text(&json!({ "from": from, "nodes": nodes })) {
+                // A page that fails to show them does not stop the search.
+                let _ = watch.call1(&JsValue::NULL, &JsValue::from_str(&nodes));
             }
         };
         let method = method.method();
@@ -75,7 +71,7 @@ impl Decoding {
                     "ending": ending(h.ending), "group": h.group })
             })
             .collect();
-        let nodes: Vec<Value> = found.trace.nodes.iter().map(|node| shown(subject, node)).collect();
+        let nodes: Vec<Value> = found.trace.nodes.iter().map(node).collect();
         text(&json!({
             "prompt": ids.iter().map(|&id| subject.token(id)).collect::<Vec<_>>(), "hypotheses": hypotheses, "forwards": found.forwards, "scored": found.scored,
             "nodes": nodes, "tree": found.trace.tree(&|id| subject.token(id)),
@@ -93,31 +89,4 @@ impl Subject {
     pub fn gguf_in_blocks(file: &Source, backend: &Backend) -> Result<Self, JsError> {
         Ok(Self::of(inspect::Subject::gguf_in_blocks(&Gguf::open(Ranges::of(file))?, &backend.0)?))
     }
-}
-
-fn ending(ending: Ending) -> &'static str {
-    match ending {
-        Ending::Eos => "by the token that ends a text",
-        Ending::Length => "as it has all the tokens asked for",
-        Ending::Complete => "as nothing may follow",
-    }
-}
-
-/// A node for people: what it adds, and what became of it in words.
-fn shown(subject: &inspect::Subject, node: &Node) -> Value {
-    let (fate, words) = match &node.fate {
-        Fate::Kept => ("kept", "kept".to_owned()),
-        Fate::Ended { by } => ("ended", format!("ended {}", ending(*by))),
-        Fate::Cut(cut) => (
-            "cut",
-            match cut {
-                Cut::OutOfBeam => "cut: others have better scores".to_owned(),
-                Cut::Beaten => "cut: it can no longer overtake what is finished".to_owned(),
-                Cut::Constraint(why) => format!("cut: {why}"),
-                Cut::DeadEnd => "cut: no token may follow".to_owned(),
-            },
-        ),
-    };
-    json!({ "parent": node.parent, "text": node.token.map(|id| subject.token(id)), "tokens": node.tokens, "log_prob": node.log_prob, "score": node.score,
-        "fate": fate, "words": words, "allowed": node.allowed, "reason": node.reason })
 }

@@ -4,16 +4,29 @@
 //! JavaScript `Error` with one sentence. A panic is written to the console and ends the instance: the worker that owns it starts a new one.
 #![deny(unsafe_code)]
 
+#[cfg(feature = "circuits")]
 mod backend;
 #[cfg(feature = "decode")]
 mod decoding;
+#[cfg(feature = "circuits")]
 mod golden;
+#[cfg(feature = "circuits")]
 mod model;
+#[cfg(feature = "circuits")]
 mod pruning;
+#[cfg(feature = "sql")]
+mod readings;
+#[cfg(feature = "circuits")]
 mod recompute;
+#[cfg(any(feature = "decode", feature = "sql"))]
+mod search_tree;
+#[cfg(feature = "circuits")]
 mod sheet;
+#[cfg(feature = "circuits")]
 mod source;
+#[cfg(feature = "circuits")]
 mod subject;
+#[cfg(feature = "circuits")]
 mod tokenizer;
 
 use wasm_bindgen::prelude::*;

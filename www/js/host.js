@@ -1,7 +1,7 @@
 // Where a page's files come from: the site it belongs to. Reports have a module of the same names (report/host.js), which scripts/pack-page puts in the place of this one.
 //
-// bundles.json says which bundles the site ships (scripts/web-bundle writes it). `cpu` is always there; `gpu` (what runs where is decided in worker/device.js) and `decode` (the beam
-// explorer) are null where they have not been built.
+// bundles.json says which bundles the site ships (scripts/web-bundle writes it). `cpu` is always there; `gpu` (what runs where is decided in worker/device.js), `decode` (the beam
+// explorer), `sql` and `sqlite` (questions to a database) are null where they have not been built.
 
 const ROOT = new URL('../', import.meta.url);
 const MODELS = new URL('models/', ROOT);
@@ -11,7 +11,7 @@ export const keeps = true;
 
 let shipped = null;
 
-/** Names of the bundles, without ending; null for what the site does not have. @returns {Promise<{ cpu: string, gpu: string|null, decode: string|null }>} */
+/** Names of the bundles, without ending; null for what the site does not have. @returns {Promise<{ cpu: string, gpu: string|null, decode: string|null, sql: string|null, sqlite: string|null }>} */
 export function bundles() {
   shipped ??= fetch(new URL('bundles.json', ROOT)).then((answer) => answer.json());
   return shipped;
@@ -20,6 +20,12 @@ export function bundles() {
 /** The bindings of a bundle, not yet started. @param {string} name */
 export function glue(name) {
   return import(new URL(`${name}.js`, ROOT).href);
+}
+
+/** SQLite's own module, or null where the site was put together without it. */
+export async function sqlite() {
+  const { sqlite: name } = await bundles();
+  return name ? glue(name) : null;
 }
 
 /** Where the WebAssembly of a bundle lies. @param {string} name */
@@ -49,6 +55,13 @@ export async function models() {
 export async function text(path) {
   const answer = await fetch(new URL(path, MODELS));
   if (!answer.ok) throw new Error(`models/${path} is not there (${answer.status})`);
+  return answer.text();
+}
+
+/** The example databases of the site, or one of them. @param {string} name */
+export async function database(name) {
+  const answer = await fetch(new URL(`databases/${name}`, ROOT));
+  if (!answer.ok) throw new Error(`databases/${name} is not there (${answer.status})`);
   return answer.text();
 }
 

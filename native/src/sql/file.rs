@@ -29,7 +29,7 @@ impl File {
     /// # Errors
     /// When it is no database, has no tables, or a statement cannot be read.
     pub fn schema(&self, path: &Path) -> Result<Schema> {
-        let rows = self.0.run("SELECT sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rootpage");
+        let rows = self.0.run(ddl::OF_SQLITE);
         let rows = rows.with_context(|| format!("cannot read {}", path.display()))?;
         let statements: Vec<&str> =
             rows.rows.iter().filter_map(|row| if let Some(Value::Text(sql)) = row.first() { Some(sql.as_str()) } else { None }).collect();

@@ -3,7 +3,7 @@
 import { bundles, compile, worker } from '../host.js';
 
 export class Client {
-  /** @param {string} script name of a worker of this folder @param {'cpu'|'decode'} [bundle] what it runs */
+  /** @param {string} script name of a worker of this folder @param {'cpu'|'decode'|'sql'} [bundle] what it runs */
   constructor(script, bundle = 'cpu') {
     this.script = script;
     this.bundle = bundle;

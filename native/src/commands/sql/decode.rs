@@ -7,21 +7,14 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
 use vitrine_core::study::logical_beam::{
     beam::{
-        Asked, Decoder, Limits, List, LogicalBeam,
-        difference::{describe, highlight},
-        infill::Infill,
-        logical_beam::Fill,
-        merge::{Candidate, RankBy},
+        Asked, Decoder, Limits, List,
+        answer::{self, Answer, answers, difference, stretches},
+        choice::Choice,
         record::{Purpose, Record},
-        results::{Group, Rank, groups},
+        results::{Rank, groups},
     },
     prefix::{Mode, Rules, SqlConstraint},
-    sql::{
-        ddl,
-        rows::{Rows, Value},
-        schema::Schema,
-        template::SchemaWords,
-    },
+    sql::{ddl, rows::Value, schema::Schema, template::SchemaWords},
 };
 
 use crate::{
@@ -84,6 +77,18 @@ pub struct Decode {
     /// How queries are found; the best one that the model can do by default.
     #[arg(long)]
     method: Option<String>,
+    /// Queries held at once, or drawn.
+    #[arg(long, conflicts_with = "endpoint")]
+    width: Option<usize>,
+    /// Power of the length that log-probabilities are divided by (beam, logical-beam).
+    #[arg(long, conflicts_with = "endpoint")]
+    length_penalty: Option<f64>,
+    /// What a group pays, in nats, for a token that an earlier one chose (diverse).
+    #[arg(long, conflicts_with = "endpoint")]
+    strength: Option<f64>,
+    /// Mass that sampling keeps (top-p, typical).
+    #[arg(short, conflicts_with = "endpoint")]
+    p: Option<f64>,
     /// Queries wanted.
     #[arg(short, long, default_value_t = 5)]
     k: usize,
@@ -128,14 +133,6 @@ pub struct Decode {
     device: String,
 }
 
-/// One answer to show: a query, and those with the same result.
-struct Reading {
-    candidate: Candidate,
-    same_result: usize,
-    /// Nothing without a database.
-    rows: Option<Result<Rows, String>>,
-}
-
 pub fn run(args: &Decode, context: Context) -> Result<()> {
     let (schema, mut file) = source(args)?;
     if args.forget {
@@ -162,7 +159,7 @@ pub fn run(args: &Decode, context: Context) -> Result<()> {
         Some(Rerank::Mbr) => Rank::Mbr,
     }
     .order(&list.candidates, groups.as_deref())?;
-    let mut readings = readings(&list.candidates, &order, groups.as_deref(), args.one_per_result);
+    let mut readings = answers(&list.candidates, &order, groups.as_deref(), args.one_per_result);
     ensure!(!readings.is_empty(), "the model wrote no query");
     let texts: Vec<&str> = readings.iter().map(|reading| reading.candidate.sql.as_str()).collect();
     let preferred = preferences.order(&args.question, &texts, &words);
@@ -172,8 +169,8 @@ pub fn run(args: &Decode, context: Context) -> Result<()> {
         let chosen = chosen.with_context(|| format!("--choose is {n}, but there are {} readings", texts.len()))?;
         preferences.choose(&args.question, chosen, &texts, &schema, &words)?;
     }
-    let mut placed: Vec<Option<Reading>> = readings.drain(..).map(Some).collect();
-    let readings: Vec<Reading> = preferred.iter().filter_map(|place| placed[*place].take()).collect();
+    let mut placed: Vec<Option<Answer>> = readings.drain(..).map(Some).collect();
+    let readings: Vec<Answer> = preferred.iter().filter_map(|place| placed[*place].take()).collect();
     if context.json {
         return print_json(&as_json(args, &readings, &list.record, by_choice, &words));
     }
@@ -206,15 +203,23 @@ fn list(args: &Decode, schema: &Schema) -> Result<List> {
         return Ok(List { candidates: endpoint.list(&args.question, schema, args.k)?, record: Record::default() });
     }
     let name = args.model.as_deref().context("a model is needed: --model or --endpoint")?;
-    let named = args.method.as_deref().map(decoder).transpose()?;
+    let mut limits = Limits { k: args.k, max_tokens: args.max_tokens, seed: args.seed, trace_cuts: args.trace, ..Limits::default() };
+    let choice = |method: &str| Choice {
+        method: method.to_owned(),
+        width: args.width,
+        penalty: args.length_penalty,
+        strength: args.strength,
+        mass: args.p,
+        first_token: args.first_token,
+        rank_prob: args.rank_prob,
+    };
+    let named = args.method.as_deref().map(|method| choice(method).decoder(&mut limits)).transpose()?;
     let (device, _) = open::device(&args.device)?;
     let model = text_to_sql::open(name, &device)?;
     let chosen = match named {
         Some(decoder) => decoder,
-        None => decoder(model.decoder())?,
+        None => choice(model.decoder()).decoder(&mut limits)?,
     };
-    let limits = Limits { k: args.k, max_tokens: args.max_tokens, seed: args.seed, trace_cuts: args.trace };
-    let chosen = settled(chosen, args)?;
     let mode = args.check.map(|checks| match checks {
         Checks::Lexing => Mode::Lexing,
         Checks::Parsing => Mode::Parsing,
@@ -233,59 +238,6 @@ fn list(args: &Decode, schema: &Schema) -> Result<List> {
     })
 }
 
-fn decoder(name: &str) -> Result<Decoder> {
-    Decoder::from_name(name).with_context(|| {
-        let names: Vec<&str> = Decoder::all().into_iter().map(|(name, _)| name).collect();
-        format!("there is no method {name}; there are: {}", names.join(", "))
-    })
-}
-
-/// The decoder with the options that belong to it.
-fn settled(decoder: Decoder, args: &Decode) -> Result<Decoder> {
-    match decoder {
-        Decoder::LogicalBeam(mut method) => {
-            if args.rank_prob {
-                method.merge.by = RankBy::Prob;
-            }
-            if args.first_token {
-                ensure!(matches!(method.fill, Fill::Restricted(_)), "--first-token belongs to methods that fill templates by infilling");
-                method.fill = Fill::Restricted(Infill { first_token: true, ..Infill::default() });
-            }
-            Ok(Decoder::LogicalBeam(LogicalBeam { ..method }))
-        }
-        other => {
-            ensure!(!args.rank_prob && !args.first_token, "--rank-prob and --first-token belong to method logical-beam");
-            Ok(other)
-        }
-    }
-}
-
-/// The list in its order, each with its result; with `--one-per-result` the first of each result only.
-fn readings(list: &[Candidate], order: &[usize], groups: Option<&[Group]>, one_per_result: bool) -> Vec<Reading> {
-    let mut shown: Vec<usize> = vec![];
-    let mut readings = vec![];
-    for &place in order {
-        let found = groups.and_then(|groups| groups.iter().enumerate().find(|(_, group)| group.members.contains(&place)));
-        if let (true, Some((number, _))) = (one_per_result, found) {
-            if shown.contains(&number) {
-                continue;
-            }
-            shown.push(number);
-        }
-        readings.push(Reading {
-            candidate: list[place].clone(),
-            same_result: found.map_or(0, |(_, group)| group.members.len() - 1),
-            rows: found.map(|(_, group)| group.rows.clone().map_err(|error| error.to_string())),
-        });
-    }
-    readings
-}
-
-fn difference(readings: &[Reading], place: usize, words: &SchemaWords) -> String {
-    let (this, other) = (&readings[place].candidate.sql, if place == 0 { readings.get(1) } else { readings.first() });
-    other.map(|other| describe(this, &other.candidate.sql, words)).unwrap_or_default()
-}
-
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => "NULL".into(),
@@ -296,12 +248,10 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn print(args: &Decode, readings: &[Reading], record: &Record, by_choice: bool, words: &SchemaWords) {
+fn print(args: &Decode, readings: &[Answer], record: &Record, by_choice: bool, words: &SchemaWords) {
     for (place, reading) in readings.iter().enumerate() {
-        let other = if place == 0 { readings.get(1) } else { readings.first() };
-        let stretches = highlight(&reading.candidate.sql, other.map_or(&reading.candidate.sql, |other| &other.candidate.sql));
         let (mut line, mut marks) = (format!("{}. ", place + 1), String::from("   "));
-        for stretch in &stretches {
+        for stretch in &stretches(readings, place) {
             line.push_str(&stretch.text);
             marks.extend(std::iter::repeat_n(if stretch.differs { '^' } else { ' ' }, stretch.text.chars().count()));
         }
@@ -366,34 +316,9 @@ fn searches(record: &Record) -> String {
     out
 }
 
-fn as_json(args: &Decode, readings: &[Reading], record: &Record, by_choice: bool, words: &SchemaWords) -> Json {
-    let cell = |value: &Value| match value {
-        Value::Null => Json::Null,
-        Value::Integer(number) => json!(number),
-        Value::Real(number) => json!(number),
-        Value::Text(text) => json!(text),
-        Value::Blob(bytes) => json!(format!("{} bytes", bytes.len())),
-    };
-    let reading = |(place, reading): (usize, &Reading)| {
-        let other = if place == 0 { readings.get(1) } else { readings.first() };
-        let mut value = json!({"sql": reading.candidate.sql, "cost": reading.candidate.cost, "log_prob": reading.candidate.log_prob,
-            "origin": reading.candidate.origin, "difference": difference(readings, place, words),
-            "stretches": highlight(&reading.candidate.sql, other.map_or(&reading.candidate.sql, |other| &other.candidate.sql))});
-        match &reading.rows {
-            Some(Ok(rows)) => {
-                value["columns"] = json!(rows.columns);
-                value["row_count"] = json!(rows.rows.len());
-                value["rows"] =
-                    json!(rows.rows.iter().take(args.rows).map(|row| row.iter().map(cell).collect()).collect::<Vec<Vec<Json>>>());
-                value["same_result"] = json!(reading.same_result);
-            }
-            Some(Err(error)) => value["error"] = json!(error),
-            None => {}
-        }
-        value
-    };
+fn as_json(args: &Decode, readings: &[Answer], record: &Record, by_choice: bool, words: &SchemaWords) -> Json {
     let mut out = json!({"schema": "vitrine.sql-decode/1", "question": args.question,
-        "readings": readings.iter().enumerate().map(reading).collect::<Vec<_>>(), "by_choice": by_choice, "notes": record.notes,
+        "readings": answer::as_json(readings, args.rows, words), "by_choice": by_choice, "notes": record.notes,
         "forwards": record.forwards(), "scored": record.scored()});
     if args.trace {
         out["searches"] = json!(record.runs);

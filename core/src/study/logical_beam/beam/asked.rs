@@ -9,11 +9,17 @@ use super::record::{Output, Purpose, Record, Run};
 use crate::decode::{Constraint, DecodeError, Ending, Lexicon, Method, Settings, Trace, explore};
 use crate::study::logical_beam::{
     sql::{schema::Schema, template::SchemaWords},
-    stages::{Reading, Stage, StageError, TextToSql},
+    stages::{Pieces, Reading, Stage, StageError, TextToSql},
 };
 
 /// Most characters of a question.
 pub const LONGEST_QUESTION: usize = 4_000;
+
+/// Queries drawn by methods that sample: as many as the paper's beam holds.
+pub const SAMPLES: usize = 10;
+
+/// Told what a search is for, its tree so far and the node that is new, while it runs.
+pub type Watch<'a> = &'a dyn Fn(&Purpose, &Trace, usize);
 
 /// Why a question has no list of queries.
 #[derive(Debug, Error)]
@@ -39,11 +45,13 @@ pub struct Limits {
     pub seed: u64,
     /// Whether trees hold what was cut, too.
     pub trace_cuts: bool,
+    /// Queries drawn by methods that sample.
+    pub samples: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { k: 5, max_tokens: 192, seed: 0, trace_cuts: false }
+        Self { k: 5, max_tokens: 192, seed: 0, trace_cuts: false, samples: SAMPLES }
     }
 }
 
@@ -56,6 +64,7 @@ pub struct Asked<'a> {
     pub lexicon: Rc<Lexicon>,
     reading: Box<dyn Reading + 'a>,
     pub limits: Limits,
+    pub(super) watch: Option<Watch<'a>>,
 }
 
 impl<'a> Asked<'a> {
@@ -78,7 +87,17 @@ impl<'a> Asked<'a> {
         }
         let reading = model.read(question, schema)?;
         let lexicon = Rc::new(Lexicon::new(&reading.pieces().pieces));
-        Ok(Self { model, question, schema, words: SchemaWords::new(schema), lexicon, reading, limits })
+        Ok(Self { model, question, schema, words: SchemaWords::new(schema), lexicon, reading, limits, watch: None })
+    }
+
+    /// The same, and `watch` looks on while searches run.
+    pub fn watched(self, watch: Option<Watch<'a>>) -> Self {
+        Self { watch, ..self }
+    }
+
+    /// What each token spells.
+    pub fn pieces(&self) -> &Pieces {
+        self.reading.pieces()
     }
 
     /// Runs a search and writes it down; `outputs` texts, 0 for as many as the method holds. A constraint that nothing satisfies is no error: the search found nothing, and says why.
@@ -103,7 +122,12 @@ impl<'a> Asked<'a> {
             trace_cuts: self.limits.trace_cuts,
         };
         let mut run = Run { purpose, forwards: 0, scored: 0, outputs: vec![], problem: None, search: Trace::default() };
-        match explore(method, &mut *scorer, &prompt, &settings, constraint, &mut |_, _| {}) {
+        let mut tell = |trace: &Trace, node: usize| {
+            if let Some(watch) = self.watch {
+                watch(&run.purpose, trace, node);
+            }
+        };
+        match explore(method, &mut *scorer, &prompt, &settings, constraint, &mut tell) {
             Ok(found) => {
                 (run.forwards, run.scored, run.search) = (found.forwards, found.scored, found.trace);
                 for hypothesis in found.hypotheses {

@@ -1,42 +1,64 @@
 //! Every way to a list of queries, under one name each: the paper's baselines, LogicalBeam with its ablations, and schema masking.
 //!
-//! A list holds at most k queries, each once, in ascending order of cost. Baselines search [`Stage::Query`]; those that sample draw as many queries as a beam holds, and the order
-//! is that of the draws, as nothing ranks them.
+//! A list holds at most k queries, each once, in ascending order of cost. Baselines search [`Stage::Query`]; those that sample draw [`Limits::samples`] queries, and the order is
+//! that of the draws, as nothing ranks them. How each is adjusted is [`super::choice`].
 //!
 //! **Source.** Bhaskar et al., EMNLP 2023, section 5; each method's own file in [`crate::decode`] names where it comes from.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    asked::{Asked, BeamError},
+    asked::{Asked, BeamError, Limits},
     logical_beam::LogicalBeam,
     masking::Masking,
     merge::{Candidate, Origin, distinct},
     record::{Output, Purpose, Record},
 };
 use crate::{
-    decode::{Beam, Constraint, Diverse, Filter, Greedy, Method, Sample, Stochastic, Unconstrained},
+    decode::{Beam, Constraint, Diverse, EarlyStop, Filter, Greedy, LengthPenalty, Method, Sample, Stochastic, Unconstrained},
     study::logical_beam::stages::Stage,
 };
-
-/// Queries drawn by methods that sample: as many as the paper's beam holds.
-pub const SAMPLES: usize = 10;
 
 /// A way to a list.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "decoder")]
 pub enum Decoder {
     Greedy,
-    Temperature { temperature: f64 },
-    TopK { k: usize },
-    TopP { p: f64 },
-    MinP { m: f64 },
-    Typical { p: f64 },
-    Epsilon { e: f64 },
-    Eta { e: f64 },
-    Beam { width: usize },
-    Diverse { groups: usize, width: usize, strength: f64 },
-    Stochastic { width: usize },
+    Temperature {
+        temperature: f64,
+    },
+    TopK {
+        k: usize,
+    },
+    TopP {
+        p: f64,
+    },
+    MinP {
+        m: f64,
+    },
+    Typical {
+        p: f64,
+    },
+    Epsilon {
+        e: f64,
+    },
+    Eta {
+        e: f64,
+    },
+    Beam {
+        width: usize,
+        /// What ended texts are ranked by.
+        #[serde(default)]
+        penalty: LengthPenalty,
+    },
+    Diverse {
+        groups: usize,
+        width: usize,
+        strength: f64,
+    },
+    Stochastic {
+        width: usize,
+    },
     LogicalBeam(LogicalBeam),
     Masking(Masking),
 }
@@ -52,6 +74,7 @@ pub struct List {
 impl Decoder {
     /// All by name, in the order of the paper's table, with its settings.
     pub fn all() -> Vec<(&'static str, Self)> {
+        let beam = |width| Self::Beam { width, penalty: LengthPenalty::None };
         vec![
             ("greedy", Self::Greedy),
             ("temperature", Self::Temperature { temperature: 0.6 }),
@@ -61,9 +84,9 @@ impl Decoder {
             ("typical", Self::Typical { p: 0.9 }),
             ("epsilon", Self::Epsilon { e: 9e-4 }),
             ("eta", Self::Eta { e: 9e-4 }),
-            ("beam", Self::Beam { width: 10 }),
-            ("beam-15", Self::Beam { width: 15 }),
-            ("beam-20", Self::Beam { width: 20 }),
+            ("beam", beam(10)),
+            ("beam-15", beam(15)),
+            ("beam-20", beam(20)),
             ("diverse", Self::Diverse { groups: 5, width: 2, strength: 0.5 }),
             ("stochastic", Self::Stochastic { width: 10 }),
             ("logical-beam", Self::LogicalBeam(LogicalBeam::default())),
@@ -96,45 +119,59 @@ impl Decoder {
             Self::LogicalBeam(method) => method.decode(asked, &mut record)?,
             Self::Masking(method) => method.decode(asked, &mut record)?,
             _ => {
-                let (method, outputs, sampled) = self.method();
+                let (method, outputs, ranked) = self.method(asked.limits);
                 let outputs = asked.search(Purpose::Query, Stage::Query, (&*method, outputs), constraint, &mut record)?;
-                distinct(plain(&outputs, sampled), asked.limits.k)
+                distinct(plain(&outputs, ranked), asked.limits.k)
             }
         };
         Ok(List { candidates, record })
     }
 
-    /// The method of a baseline, how many texts it gives, and whether it samples.
-    fn method(&self) -> (Box<dyn Method>, usize, bool) {
-        let sample = |temperature, filters| Box::new(Sample { samples: SAMPLES, temperature, filters }) as Box<dyn Method>;
-        let filtered = |filter| (sample(1.0, vec![filter]), SAMPLES, true);
+    /// The method of a baseline, how many texts it gives, and what ranks them.
+    fn method(&self, limits: Limits) -> (Box<dyn Method>, usize, Ranked) {
+        let samples = limits.samples;
+        let sample =
+            |temperature, filters| (Box::new(Sample { samples, temperature, filters }) as Box<dyn Method>, samples, Ranked::ByDraw);
+        let filtered = |filter| sample(1.0, vec![filter]);
         match *self {
-            Self::Temperature { temperature } => (sample(temperature, vec![]), SAMPLES, true),
+            Self::Temperature { temperature } => sample(temperature, vec![]),
             Self::TopK { k } => filtered(Filter::TopK(k)),
             Self::TopP { p } => filtered(Filter::TopP(p)),
             Self::MinP { m } => filtered(Filter::MinP(m)),
             Self::Typical { p } => filtered(Filter::Typical(p)),
             Self::Epsilon { e } => filtered(Filter::Epsilon(e)),
             Self::Eta { e } => filtered(Filter::Eta(e)),
-            Self::Beam { width } => (Box::new(Beam::new(width)), width, false),
+            Self::Beam { width, penalty } => (Box::new(Beam { width, penalty, early_stop: EarlyStop::Certain }), width, Ranked::ByScore),
             Self::Diverse { groups, width, strength } => {
-                (Box::new(Diverse { groups, width, strength }), groups.saturating_mul(width), false)
+                (Box::new(Diverse { groups, width, strength }), groups.saturating_mul(width), Ranked::ByLogProb)
             }
-            Self::Stochastic { width } => (Box::new(Stochastic { width }), width, false),
-            Self::Greedy | Self::LogicalBeam(_) | Self::Masking(_) => (Box::new(Greedy), 1, false),
+            Self::Stochastic { width } => (Box::new(Stochastic { width }), width, Ranked::ByLogProb),
+            Self::Greedy | Self::LogicalBeam(_) | Self::Masking(_) => (Box::new(Greedy), 1, Ranked::ByLogProb),
         }
     }
 }
 
-/// Texts of one search as candidates. Groups of a diverse beam come one after another, so what does not sample is ranked by probability.
-fn plain(outputs: &[Output], sampled: bool) -> Vec<Candidate> {
+/// What ranks the texts of a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ranked {
+    /// Nothing: the order of the draws.
+    ByDraw,
+    /// What the method ranks by.
+    ByScore,
+    /// Probability, as groups of a diverse beam come one after another and a stochastic beam is ordered by chance.
+    ByLogProb,
+}
+
+/// Texts of one search as candidates.
+fn plain(outputs: &[Output], ranked: Ranked) -> Vec<Candidate> {
+    let by = |output: &Output| if ranked == Ranked::ByScore { output.score } else { output.log_prob };
     let mut outputs: Vec<&Output> = outputs.iter().filter(|output| output.dropped.is_none()).collect();
-    if !sampled {
-        outputs.sort_by(|a, b| b.log_prob.total_cmp(&a.log_prob));
+    if ranked != Ranked::ByDraw {
+        outputs.sort_by(|a, b| by(b).total_cmp(&by(a)));
     }
     let candidate = |(rank, output): (usize, &Output)| Candidate {
         sql: output.text.clone(),
-        cost: if sampled { rank as f64 } else { -output.log_prob },
+        cost: if ranked == Ranked::ByDraw { rank as f64 } else { -by(output) },
         log_prob: output.log_prob,
         origin: Origin::Plain { rank },
     };

@@ -18,7 +18,7 @@ use super::{
     target::Target,
 };
 use crate::{
-    decode::{Beam, Unconstrained},
+    decode::{Beam, EarlyStop, LengthPenalty, Unconstrained},
     study::logical_beam::{
         sql::{plan::Plan, template::templatise, text::normalise},
         stages::Stage,
@@ -67,6 +67,8 @@ pub struct LogicalBeam {
     pub fill: Fill,
     /// Width of the beams that fill and of the plain one.
     pub width: usize,
+    /// What these beams rank ended texts by.
+    pub penalty: LengthPenalty,
     /// Most templates.
     pub most: usize,
     pub merge: Merge,
@@ -80,6 +82,7 @@ impl Default for LogicalBeam {
             plans: Plans::default(),
             fill: Fill::Restricted(Infill::default()),
             width: 10,
+            penalty: LengthPenalty::None,
             most: 5,
             merge: Merge::default(),
         }
@@ -111,13 +114,17 @@ impl LogicalBeam {
             Stages::One => self.planned_queries(asked, record)?,
             Stages::Two => self.filled(asked, record)?,
         };
-        let beam = Beam::new(self.width);
+        let beam = self.beam();
         let mut plain = vec![];
         if self.merge.plain > 0 {
             plain = asked.search(Purpose::Query, Stage::Query, (&beam, self.width), &Unconstrained, record)?;
             plain.retain(|output| output.dropped.is_none());
         }
         Ok(self.merge.merge(&plain, &items, asked.limits.k))
+    }
+
+    fn beam(&self) -> Beam {
+        Beam { width: self.width, penalty: self.penalty, early_stop: EarlyStop::Certain }
     }
 
     fn planned_queries(&self, asked: &Asked<'_>, record: &mut Record) -> Result<Vec<Item>, BeamError> {
@@ -145,7 +152,7 @@ impl LogicalBeam {
                 planned.into_iter().map(|planned| (planned.text, planned.log_prob)).collect()
             }
             Templates::Beam => {
-                let beam = Beam::new(self.width);
+                let beam = self.beam();
                 let outputs = asked.search(Purpose::FreeTemplate, Stage::Template, (&beam, self.width), &Unconstrained, record)?;
                 let mut found: Vec<(String, f64)> = vec![];
                 for output in outputs.iter().filter(|output| output.dropped.is_none()) {
@@ -166,7 +173,7 @@ impl LogicalBeam {
     }
 
     fn filled(&self, asked: &Asked<'_>, record: &mut Record) -> Result<Vec<Item>, BeamError> {
-        let beam = Beam::new(self.width);
+        let beam = self.beam();
         let mut items = vec![];
         for (template, (text, of_template)) in self.templates(asked, record)?.into_iter().enumerate() {
             let purpose = Purpose::Fill { template, text: text.clone() };

@@ -120,7 +120,7 @@ impl Masking {
                 continue;
             }
             let list: Vec<String> = names.iter().cloned().collect();
-            let again = Asked::new(asked.model, asked.question, &schema, asked.limits)?;
+            let again = Asked::new(asked.model, asked.question, &schema, asked.limits)?.watched(asked.watch);
             let purpose = if list.is_empty() { Purpose::Query } else { Purpose::Hidden { names: list.clone() } };
             let outputs = again.search(purpose, Stage::Query, (&beam, 1), &Unconstrained, record)?;
             let Some(best) = outputs.into_iter().find(|output| output.dropped.is_none()) else { continue };

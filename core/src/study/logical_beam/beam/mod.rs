@@ -7,14 +7,19 @@
 //! | [`masking`] | decoding again with names of the schema hidden |
 //! | [`results`] | groups of equal results, and rankings that use them |
 //! | [`difference`] | what one reading does that another does not, in words |
+//! | [`choice`] | what a person chooses of a decoder, as plain data |
 //! | [`asked`], [`record`] | a question being decoded; every search of it as plain data |
+//! | [`answer`], [`ladder`] | the list, and the way from plans to queries, as people read them |
 //!
 //! **Source.** Bhaskar et al., EMNLP 2023, section 4.
 
+pub mod answer;
 pub mod asked;
+pub mod choice;
 pub mod decoder;
 pub mod difference;
 pub mod infill;
+pub mod ladder;
 pub mod logical_beam;
 pub mod masking;
 pub mod merge;

@@ -1,10 +1,11 @@
 //! LogicalBeam on toy models: noise for what has to hold for every model, known texts for what has to come out.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use super::{
     decoder::Decoder,
     infill::{CONTROLLED, Infill, Infilling, reason},
+    ladder::{Rung, ladder},
     logical_beam::LogicalBeam,
     masking::hidden,
     merge::{Candidate, Merge, Origin},
@@ -15,7 +16,7 @@ use super::{
     *,
 };
 use crate::{
-    decode::{Beam, Cut, Fate, Machine},
+    decode::{Beam, Cut, Fate, Machine, Trace},
     study::logical_beam::{
         sql::{
             ddl,
@@ -337,6 +338,38 @@ fn the_right_five_come_out_of_a_model_whose_texts_are_known() {
     let fills = Decoder::LogicalBeam(LogicalBeam { merge: Merge { plain: 0, ..Merge::default() }, most: 1, ..LogicalBeam::default() });
     let fills = fills.list(&asked).unwrap();
     assert_eq!(&sqls(&fills)[..3], ["select years_old from singer", "select birthdate from singer", "select name from singer"]);
+}
+
+#[test]
+fn the_ladder_says_what_came_of_each_plan_and_searches_are_told_as_they_grow() {
+    let (toy, schema) = (known(), schema());
+    let told = RefCell::new(vec![]);
+    let watch = |purpose: &Purpose, trace: &Trace, node: usize| {
+        assert!(node < trace.nodes.len());
+        told.borrow_mut().push((purpose.clone(), node));
+    };
+    let asked = asked(&toy, &schema, 120).watched(Some(&watch));
+    let list = Decoder::from_name("logical-beam").unwrap().list(&asked).unwrap();
+    for run in &list.record.runs {
+        let nodes: Vec<usize> = told.borrow().iter().filter(|(purpose, _)| *purpose == run.purpose).map(|(_, node)| *node).collect();
+        assert_eq!(nodes, (1..run.search.nodes.len()).collect::<Vec<_>>(), "every node once, in its order: {:?}", run.purpose);
+    }
+    let ladder = ladder(&list.record, Merge::default(), &list.candidates);
+    assert!(ladder[0].preferred && ladder.iter().skip(1).all(|rung| !rung.preferred));
+    let filled: Vec<&Rung> = ladder.iter().filter(|rung| rung.filled.is_some()).collect();
+    assert_eq!(filled.iter().map(|rung| rung.number.unwrap()).collect::<Vec<_>>(), (0..filled.len()).collect::<Vec<_>>());
+    for rung in &ladder {
+        assert_eq!(rung.filled.is_some(), rung.problem.is_none(), "{rung:?}");
+        let purpose = &list.record.runs[rung.search].purpose;
+        assert_eq!(*purpose == Purpose::FreeTemplate, rung.preferred);
+    }
+    // The list of the test above: template 0 gave the first two places that the plain beam holds too, then costs 2 and 4; template 1 cost 3.
+    let places = |rung: &Rung| rung.fillings.iter().filter_map(|one| Some((one.place?, one.cost?))).collect::<Vec<_>>();
+    assert_eq!(places(filled[0]), [(0, 0.0), (2, 2.0), (4, 4.0)]);
+    assert_eq!(places(filled[1])[0], (3, 3.0));
+    // Methods without templates have no ladder.
+    let beam = Decoder::from_name("beam").unwrap().list(&asked).unwrap();
+    assert!(super::ladder::ladder(&beam.record, Merge::default(), &beam.candidates).is_empty());
 }
 
 #[test]

@@ -56,6 +56,9 @@ pub struct Letters {
 }
 
 impl Letters {
+    /// What models that read with it call it.
+    pub const NAME: &'static str = "letters";
+
     fn vector(&self, text: &str) -> Vec<f32> {
         let mut vector = vec![0.0; self.width];
         let mut add = |part: &str, by: f32| {

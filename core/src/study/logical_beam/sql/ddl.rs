@@ -13,6 +13,9 @@ use super::{
     tables_json::{LONGEST_NAME, MOST_COLUMNS, MOST_TABLES},
 };
 
+/// What a database of `SQLite` is asked for: the statements of its tables, a row each, in the order in which they were made.
+pub const OF_SQLITE: &str = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rootpage";
+
 /// Longest text, in bytes.
 pub const LONGEST: usize = 4 << 20;
 /// Deepest nesting of brackets.

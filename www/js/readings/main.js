@@ -1,0 +1,311 @@
+// Two readings: one question to one database, four ways of decoding, one slider for time.
+
+import { byId, make, save, sentence, visible } from '../dom.js';
+import { watch } from '../files.js';
+import { database } from '../host.js';
+import { brief, count } from '../numbers.js';
+import * as state from '../state.js';
+import { Client } from '../worker/client.js';
+import { Panel } from './panel.js';
+import { csv, verdict } from './summary.js';
+
+const SLIDERS = ['width', 'penalty', 'strength', 'p'];
+const NUMBERS = [...SLIDERS, 'seed'];
+/** Queries in a list, and pieces of the longest text: the command line's. */
+const LIST = 5;
+const MOST_PIECES = 96;
+/** Largest file of a database that is opened, and longest text of statements. */
+const MOST_FILE = 128 << 20;
+const MOST_TEXT = 4 << 20;
+/** Milliseconds a piece, when time plays. */
+const BEAT_MS = 220;
+const MODEL = new URL('../../models/sql/', import.meta.url).href;
+
+/** How each method is asked for, in the words of the core and of the command line. */
+const METHODS = [
+  {
+    id: 'beam', title: 'Beam search', idea: 'Keeps the likeliest few beginnings of all together. Spellings of one query can fill it.',
+    ask: (s) => ({ method: 'beam', width: s.width, penalty: s.penalty }),
+    words: (s) => `--method beam --width ${s.width}${s.penalty ? ` --length-penalty ${s.penalty}` : ''}`,
+  },
+  {
+    id: 'diverse', title: 'Diverse beams', idea: 'Groups shun each other’s pieces at each step, whatever the pieces mean.',
+    ask: (s) => ({ method: 'diverse', width: s.width, strength: s.strength }),
+    words: (s) => `--method diverse --width ${s.width} --strength ${s.strength}`,
+  },
+  {
+    id: 'top-p', title: 'Nucleus sampling', idea: 'Draws each piece from the likeliest that together hold the chosen mass. The second reading comes by luck.',
+    ask: (s) => ({ method: 'top-p', width: s.width, mass: s.p }),
+    words: (s) => `--method top-p --width ${s.width} -p ${s.p} --seed ${s.seed}`,
+  },
+  {
+    id: 'logical-beam', title: 'LogicalBeam', idea: 'Plans first: the preferred number of joins and selected items, then one more or fewer. Each plan’s template is filled by a beam that branches at names of the schema only.',
+    ask: (s) => ({ method: 'logical-beam', width: s.width, penalty: s.penalty }),
+    words: (s) => `--method logical-beam --width ${s.width}${s.penalty ? ` --length-penalty ${s.penalty}` : ''}`,
+  },
+];
+
+const page = {
+  library: [], own: null, model: { base: MODEL }, client: new Client('readings.js', 'sql'), opened: null, panels: METHODS.map((method) => new Panel(method)), running: false, playing: 0, example: 0, readings: [],
+};
+
+function fault(error) {
+  byId('notice').hidden = error === null;
+  byId('notice').textContent = error === null ? '' : sentence(error);
+}
+
+function say(words) {
+  byId('status').textContent = words;
+}
+
+function settings() {
+  const values = Object.fromEntries(NUMBERS.map((id) => [id, Number(byId(id).value)]));
+  if (!Number.isSafeInteger(values.seed) || values.seed < 0) throw new Error('the seed has to be a whole number, 0 or more');
+  return values;
+}
+
+function labels() {
+  for (const id of SLIDERS) byId(`${id}-now`).textContent = brief(Number(byId(id).value));
+  byId('step-now').textContent = byId('step').value;
+}
+
+function view() {
+  return { step: Number(byId('step').value), cuts: byId('cuts').checked };
+}
+
+function draw() {
+  labels();
+  for (const panel of page.panels) panel.draw(view());
+}
+
+/** The chosen example database, or null for one of the person's own. */
+function chosen() {
+  return page.library.find((one) => one.id === byId('database').value) ?? null;
+}
+
+function offer(id) {
+  const list = page.library.map((one) => [one.id, one.title]);
+  if (page.own) list.push(['own', page.own.title]);
+  byId('database').replaceChildren(...list.map(([value, text]) => make('option', { value, text: visible(text, 90) })));
+  if (list.some(([value]) => value === id)) byId('database').value = id;
+}
+
+/** The tables, for people. @param {any} schema */
+function show(schema) {
+  byId('schema-words').textContent = `${count(schema.tables.length)} ${schema.tables.length === 1 ? 'table' : 'tables'}, ${count(schema.columns)} columns`;
+  const column = ({ name, kind, key, to }) => make('li', {}, visible(name, 60), make('span', { class: 'kind', text: ` ${kind}${key ? ', key' : ''}${to ? `, points to ${visible(to, 60)}` : ''}` }));
+  byId('tables').replaceChildren(...schema.tables.slice(0, 60).map((table) => make('section', {}, make('h3', { text: visible(table.name, 60) }), make('ul', {}, ...table.columns.slice(0, 60).map(column)))));
+}
+
+/** Opens the model and the chosen database, unless they are there already. */
+async function ready() {
+  const example = chosen();
+  const wanted = example ?? page.own;
+  if (page.opened === wanted) return;
+  page.opened = null;
+  say('Loading the model');
+  await page.client.call('model', page.model);
+  say('Opening the database');
+  const source = example ? { name: example.id, text: await database(example.file) } : { name: wanted.name, text: wanted.text, bytes: wanted.bytes };
+  const schema = await page.client.call('database', source);
+  show(schema);
+  if (source.text !== undefined) byId('ddl').value = source.text;
+  byId('about').textContent = [example?.note ?? 'Your own database. The small model that comes with this page knows few words: it links words of a question with names that share letters.', schema.without && sentence(schema.without)].filter(Boolean).join(' ');
+  const questions = example?.questions ?? [];
+  byId('examples').replaceChildren(...questions.map(({ question }) => make('option', { value: question })));
+  byId('another').hidden = questions.length < 2;
+  page.opened = wanted;
+  say('');
+}
+
+function suggest(index) {
+  const questions = chosen()?.questions;
+  if (!questions) return;
+  page.example = index % questions.length;
+  byId('question').value = questions[page.example].question;
+}
+
+async function search() {
+  stopPlaying();
+  fault(null);
+  page.running = true;
+  buttons();
+  const s = settings();
+  const question = byId('question').value;
+  await ready();
+  const example = chosen();
+  // The two readings of an example are known; of another question they are not.
+  page.readings = example?.questions.find((one) => one.question === question.trim())?.readings.map((one, i) => ({ ...one, letter: 'AB'[i] })) ?? [];
+  byId('verdict').hidden = true;
+  for (const panel of page.panels) panel.clear();
+  state.write({ db: example?.id ?? null, q: question, width: s.width, penalty: s.penalty || null, strength: s.strength, p: s.p, seed: s.seed || null });
+  for (const [at, method] of METHODS.entries()) {
+    say(`Decoding: ${method.title}`);
+    const panel = page.panels[at];
+    panel.view = view();
+    const asked = { question, choice: method.ask(s), limits: { k: LIST, max_tokens: MOST_PIECES, seed: s.seed, trace_cuts: true }, readings: page.readings.map(({ sql }) => sql) };
+    const found = await page.client.call('search', asked, (nodes) => panel.grow(nodes));
+    panel.view = { ...view(), step: Infinity };
+    panel.take(found, asked, page.readings, command(method, s, question, example));
+  }
+  const deepest = Math.max(...page.panels.map((panel) => panel.deepest()));
+  byId('step').max = String(deepest);
+  byId('step').value = String(deepest);
+  byId('steps').hidden = false;
+  verdict(byId('verdict'), page.panels, page.readings);
+  draw();
+  say('');
+  page.running = false;
+  buttons();
+}
+
+function command(method, s, question, example) {
+  const quoted = `'${question.replaceAll("'", "'\\''")}'`;
+  const from = example ? `--schema www/databases/${example.file}` : page.own.bytes ? `--db ${page.own.title}` : '--schema FILE.sql';
+  return `vitrine sql decode --model ${page.model.base ? 'www/models/sql' : 'FOLDER'} ${from} --question ${quoted} ${method.words(s)} --trace`;
+}
+
+function buttons() {
+  byId('search').hidden = page.running;
+  byId('stop').hidden = !page.running;
+  for (const id of ['database', 'open', 'another', 'use']) byId(id).disabled = page.running;
+}
+
+function stopPlaying() {
+  clearInterval(page.playing);
+  page.playing = 0;
+  byId('play').textContent = 'Play';
+}
+
+function move(by) {
+  byId('step').value = String(Number(byId('step').value) + by);
+  draw();
+}
+
+function play() {
+  if (page.playing) return stopPlaying();
+  const step = byId('step');
+  if (Number(step.value) >= Number(step.max)) step.value = '0';
+  draw();
+  byId('play').textContent = 'Pause';
+  page.playing = setInterval(() => {
+    move(1);
+    if (Number(step.value) >= Number(step.max)) stopPlaying();
+  }, BEAT_MS);
+}
+
+const guarded = (action) => async () => {
+  try {
+    await action();
+  } catch (error) {
+    page.running = false;
+    buttons();
+    say('');
+    if (error?.message !== 'stopped') fault(error);
+  }
+};
+
+/** A database of the person's own; the one from before stays where this cannot be opened. @param {any} own */
+async function take(own) {
+  const [before, id] = [page.own, byId('database').value];
+  page.own = own;
+  offer('own');
+  try {
+    await ready();
+  } catch (error) {
+    page.own = before;
+    offer(id);
+    page.opened = null;
+    throw error;
+  }
+  fault(null);
+  byId('schema').open = true;
+  byId('question').focus();
+}
+
+/** @param {File[]} files */
+async function open(files) {
+  const weights = files.find((file) => /\.safetensors$/i.test(file.name));
+  if (weights) {
+    const before = page.model;
+    page.model = /** @type {any} */ ({ files });
+    page.opened = null;
+    try {
+      await ready();
+    } catch (error) {
+      page.model = before;
+      page.opened = null;
+      throw error;
+    }
+    return;
+  }
+  const [file] = files;
+  if (!/\.(sqlite3?|db|sql)$/i.test(file.name)) throw new Error('choose a database (.sqlite, .db), a file of CREATE TABLE statements (.sql), or a model’s config.json with its model.safetensors');
+  const name = file.name.replace(/\.[^.]*$/, '');
+  if (/\.sql$/i.test(file.name)) {
+    if (file.size > MOST_TEXT) throw new Error(`${file.name} is larger than ${MOST_TEXT >> 20} MiB`);
+    await take({ title: file.name, name, text: await file.text() });
+  } else {
+    if (file.size > MOST_FILE) throw new Error(`${file.name} has ${Math.round(file.size / (1 << 20))} MiB; databases up to ${MOST_FILE >> 20} MiB can be opened here`);
+    await take({ title: file.name, name, bytes: await file.arrayBuffer() });
+  }
+}
+
+guarded(async () => {
+  say('Starting');
+  const wish = state.read();
+  page.library = JSON.parse(await database('databases.json')).databases;
+  offer(wish.db);
+  for (const id of NUMBERS) if (wish[id]) byId(id).value = wish[id];
+  byId('cuts').checked = wish.cuts === '1';
+  byId('methods').replaceChildren(...page.panels.map((panel) => panel.root));
+  labels();
+  for (const id of SLIDERS) byId(id).addEventListener('input', labels);
+  byId('step').addEventListener('input', () => {
+    stopPlaying();
+    draw();
+  });
+  byId('cuts').addEventListener('change', () => {
+    state.write({ cuts: byId('cuts').checked ? 1 : null });
+    draw();
+  });
+  byId('back').addEventListener('click', () => move(-1));
+  byId('on').addEventListener('click', () => move(1));
+  byId('play').addEventListener('click', play);
+  const found = () => page.panels.filter((panel) => panel.found);
+  byId('save-json').addEventListener('click', () => save('readings.json', new Blob([JSON.stringify(found().map((panel) => ({ name: panel.method.id, ...panel.plain() })), null, 1)], { type: 'application/json' })));
+  byId('save-csv').addEventListener('click', () => save('readings.csv', new Blob([csv(found(), page.readings)], { type: 'text/csv' })));
+  byId('ask').addEventListener('submit', (event) => {
+    event.preventDefault();
+    if (!page.running) guarded(search)();
+  });
+  byId('stop').addEventListener('click', () => {
+    // The worker ends with all it holds; model and database are opened again with the next question.
+    page.client.end();
+    page.opened = null;
+    say('Stopped.');
+  });
+  byId('database').addEventListener('change', guarded(async () => {
+    fault(null);
+    await ready();
+    if (!chosen()) return;
+    suggest(0);
+    await search();
+  }));
+  byId('another').addEventListener('click', guarded(async () => {
+    suggest(page.example + 1);
+    await search();
+  }));
+  byId('use').addEventListener('click', guarded(() => take({ title: 'Tables of your own', name: 'own', text: byId('ddl').value })));
+  watch({ button: byId('open'), input: byId('files'), target: document.body, onFiles: (files) => guarded(() => open(files))(), onError: fault });
+  suggest(0);
+  if (wish.q) byId('question').value = wish.q;
+  const known = chosen()?.questions.findIndex((one) => one.question === wish.q) ?? -1;
+  if (known >= 0) page.example = known;
+  globalThis.vitrine = { page };
+  await search();
+  if (wish.step) {
+    byId('step').value = wish.step;
+    draw();
+  }
+})();
