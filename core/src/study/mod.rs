@@ -2,3 +2,4 @@
 
 pub mod edge_pruning;
 pub mod logical_beam;
+pub mod screenshot;

@@ -1,10 +1,12 @@
 //! `bench model`: a plain forward and a training step at GPT-2's shapes, for comparison with another program (`tests/bench/torch`).
 //! `bench sql`: exact-set match, for comparison with the official tool (`tests/bench/sql`).
+//! `bench render`: pictures of text (`tests/bench/render`).
 //! `bench decode`: tokens a second, and what a forking cache saves.
 //! `bench circuit`: what the masked forward and a training step cost, as ratios to a plain forward of the same batch in the same run.
 
 mod decode;
 mod model;
+mod render;
 mod sql;
 
 use std::time::Instant;
@@ -32,6 +34,9 @@ pub enum Command {
     /// Exact-set match of SQL: pairs a second on one core.
     #[command(after_help = "Example:\n  vitrine bench sql golden_em.json")]
     Sql(sql::Options),
+    /// Pictures of text: strips, model input and pages a second of one core.
+    #[command(after_help = "Example:\n  vitrine bench render --json")]
+    Render(render::Options),
     /// Tokens a second of prompts and of decoding; beam search with a forking cache against running prefixes again.
     #[command(after_help = "Example:\n  vitrine bench decode smollm2 --threads 1")]
     Decode(decode::Options),
@@ -82,6 +87,7 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
     let (model, batch, tokens, repeats, device) = match command {
         Command::Model(options) => return model::run(&options, context),
         Command::Sql(options) => return sql::run(&options, context),
+        Command::Render(options) => return render::run(&options, context),
         Command::Decode(options) => return decode::run(&options, context),
         Command::Circuit { model, batch, tokens, repeats, device } => (model, batch, tokens, repeats, device),
     };

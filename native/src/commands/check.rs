@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
+use rayon::prelude::*;
 use vitrine_core::{
     decode::golden::decoders,
     formats::safetensors::SafeTensors,
@@ -18,6 +19,13 @@ use vitrine_core::{
             self,
             prefix::{Mode, trial::trial},
             sql::{ambiguate::Kind, ddl},
+        },
+        screenshot::{
+            self,
+            render::{
+                golden as render_golden,
+                trial::{Trial, random_texts},
+            },
         },
     },
     train::hard_concrete,
@@ -35,7 +43,7 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// tracr (a program's folder), circuits (rows of a task), decoders, hard-concrete, smollm2-logits, minilm; sql-em, sql-ex, sql-coverage (tables.json and db/ beside the file).
+    /// tracr (a program's folder), circuits (rows of a task), decoders, hard-concrete, smollm2-logits, minilm, render, screenshot; sql-em, sql-ex, sql-coverage (tables.json and db/ beside the file).
     #[command(
         after_help = "Example:\n  vitrine check golden tracr path/to/program\n  vitrine check golden smollm2-logits ref_logits.jsonl"
     )]
@@ -53,6 +61,14 @@ pub enum Command {
     },
     /// Whether greedy decoding with weights in the file's blocks writes what single precision writes; each difference is listed.
     Blocks(Blocks),
+    /// Random bytes drawn by every kind of renderer: never a crash, and reports that are true of their pictures.
+    #[command(after_help = "Example:\n  vitrine check render --count 1000000")]
+    Render {
+        #[arg(long, default_value_t = 1_000_000)]
+        count: u64,
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
     /// Random texts under the rules for queries: all have to come to an end and be read by a reader that knows nothing of the rules.
     #[command(after_help = "Example:\n  vitrine check constraint --schema shop.sql --count 10000")]
     Constraint {
@@ -64,6 +80,26 @@ pub enum Command {
         #[arg(long, default_value_t = 0)]
         seed: u64,
     },
+}
+
+/// Draws random bytes, shared among the threads of the pool by number.
+fn random_pictures(count: u64, seed: u64) -> Result<Outcome> {
+    const PART: u64 = 10_000;
+    let parts: Vec<_> = (0..count.div_ceil(PART))
+        .into_par_iter()
+        .map(|part| random_texts(part * PART, PART.min(count - part * PART), seed))
+        .collect::<Result<_, _>>()?;
+    let sum = |of: fn(&Trial) -> usize| parts.iter().map(of).sum::<usize>();
+    let wrong = sum(|trial| trial.wrong);
+    println!(
+        "{} random texts drawn in 6 ways, {} of them refused by the strict reader, {wrong} violations",
+        sum(|trial| trial.drawn),
+        sum(|trial| trial.refused)
+    );
+    for example in parts.iter().flat_map(|trial| &trial.examples).take(10) {
+        println!("  {example}");
+    }
+    Ok(if wrong == 0 { Outcome::Fine } else { Outcome::CheckFailed })
 }
 
 /// Whether every random text under the rules is a query to a reader that knows nothing of them.
@@ -86,6 +122,7 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
     let (kind, path, device, model, db) = match command {
         Command::Golden { kind, path, device, model, db } => (kind, path, device, model, db),
         Command::Blocks(options) => return check_blocks::run(&options, context),
+        Command::Render { count, seed } => return random_pictures(count, seed),
         Command::Constraint { schema, count, seed } => return constraint(&schema, count, seed),
     };
     // Opened whatever the kind: a device that does not work is refused, not passed over.
@@ -125,9 +162,11 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
             logical_beam::golden::exact_match(&text(file)?, &text(&file.with_file_name("tables.json"))?)?
         }
         "minilm" => bert::golden(&open::encoder(path.as_deref().and_then(Path::to_str).unwrap_or("minilm"))?.0)?,
+        "render" => render_golden::cases(&text(needed()?)?).map_err(anyhow::Error::msg)?,
+        "screenshot" => screenshot::golden::sections(&text(needed()?)?).map_err(anyhow::Error::msg)?,
         "decoders" => decoders(&text(needed()?)?)?,
         other => bail!(
-            "no golden kind {other}; there are: tracr, circuits, decoders, hard-concrete, smollm2-logits, minilm, sql-em, sql-ex, sql-coverage"
+            "no golden kind {other}; there are: tracr, circuits, decoders, hard-concrete, smollm2-logits, minilm, render, screenshot, sql-em, sql-ex, sql-coverage"
         ),
     };
     for agreement in &found {

@@ -12,6 +12,7 @@ mod recompute;
 mod report;
 mod run;
 mod run_logical_beam;
+mod screenshot;
 mod serve;
 mod sql;
 
@@ -63,6 +64,9 @@ enum Command {
     /// Text-to-SQL: compare queries, take them apart, find second readings.
     #[command(subcommand)]
     Sql(sql::Command),
+    /// Screenshot language models: draw text, and what reads it.
+    #[command(subcommand)]
+    Screenshot(screenshot::Command),
     /// Measure speed; ratios within one run.
     #[command(subcommand)]
     Bench(bench::Command),
@@ -85,6 +89,7 @@ pub fn dispatch(cli: Cli) -> Result<Outcome> {
         Command::Report(command) => report::run(command, context),
         Command::Check(command) => check::run(command, context),
         Command::Sql(command) => sql::run(command, context).map(|()| Outcome::Fine),
+        Command::Screenshot(command) => screenshot::run(command, context).map(|()| Outcome::Fine),
         Command::Bench(command) => bench::run(command, context),
         Command::Serve(args) => serve::run(&args, context),
         Command::Device(command) => device::run(command, context),

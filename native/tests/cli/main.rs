@@ -7,6 +7,7 @@ mod circuits;
 mod decode;
 mod interactive;
 mod resume;
+mod screenshot;
 mod sql;
 mod sql_decode;
 mod sql_train;

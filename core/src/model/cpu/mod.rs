@@ -14,7 +14,7 @@ mod few_rows;
 mod host;
 pub mod matmul;
 mod pack;
-mod rows;
+pub(crate) mod rows;
 mod sums;
 mod tiles;
 

@@ -81,7 +81,7 @@ fn dot3(a: &[f32], b: &[f32], c: &[f32]) -> f32 {
 }
 
 #[inline(always)]
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let mut lanes = [0.0_f32; LANES];
     for (a, b) in a.iter().zip(b) {
@@ -94,7 +94,7 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 /// `e^x / sum e^x` in place.
 #[inline(always)]
-pub(super) fn softmax(row: &mut [f32]) {
+pub(crate) fn softmax(row: &mut [f32]) {
     let largest = largest(row);
     for x in row.iter_mut() {
         *x = exp(*x - largest);
@@ -108,7 +108,7 @@ pub(super) fn softmax(row: &mut [f32]) {
 /// `e^x` to about 2 units in the last place, as arithmetic that vectorises: `2^n * e^r` with `|r| <= ln(2)/2` and a polynomial of
 /// degree 6 for `e^r`. Saturates at the ends of the f32 range.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
     let x = x.clamp(-87.0, 88.0);
     let rounded = x * std::f32::consts::LOG2_E + ROUND;
@@ -126,7 +126,7 @@ fn sigmoid(x: f32) -> f32 {
 
 /// Mean (0 for RMSNorm) and inverse root mean square of a row.
 #[inline(always)]
-pub(super) fn moments(row: &[f32], centred: bool, eps: f32) -> (f32, f32) {
+pub(crate) fn moments(row: &[f32], centred: bool, eps: f32) -> (f32, f32) {
     let n = row.len() as f32;
     let mean = if centred { sum(row, |x| x) / n } else { 0.0 };
     let square = sum(row, |x| (x - mean) * (x - mean)) / n;

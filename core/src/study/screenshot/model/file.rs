@@ -1,0 +1,132 @@
+//! A trained model as one file: its numbers, its shape, its words, and the eye it was trained with.
+//!
+//! A safetensors file; everything else is in its metadata. The hash of every glyph is among it: a model that learned one font reads another poorly, so opening refuses another renderer.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    config::ModelConfig,
+    params::{Params, Spec},
+    ptp::Ptp,
+    tape::Mat,
+};
+use crate::{
+    formats::{
+        FormatError, WeightSource,
+        safetensors::{SafeTensors, TensorData, write},
+        weights::check_finite,
+    },
+    study::screenshot::{
+        ScreenshotError,
+        bpe::{Bpe, Learned},
+        render::{RenderConfig, Renderer},
+    },
+};
+
+const FORMAT: &str = "vitrine.screenshot/1";
+
+/// A model that was pre-trained.
+#[derive(Debug, Clone)]
+pub struct Trained {
+    pub config: ModelConfig,
+    pub render: RenderConfig,
+    pub bpe: Bpe,
+    pub params: Params,
+    /// [`Renderer::font_hash`] of the eye it was trained with.
+    pub font_hash: String,
+}
+
+/// Matrices and facts as a safetensors file.
+pub(crate) fn pack(
+    specs: &[Spec],
+    mats: &[Vec<&[f32]>],
+    prefixes: &[&str],
+    facts: &BTreeMap<String, String>,
+) -> Result<Vec<u8>, ScreenshotError> {
+    let mut tensors = BTreeMap::new();
+    for (prefix, mats) in prefixes.iter().zip(mats) {
+        for (spec, data) in specs.iter().zip(mats) {
+            tensors.insert(format!("{prefix}{}", spec.name), (vec![spec.rows, spec.cols], TensorData::F32(data)));
+        }
+    }
+    write(&tensors, facts).map_err(|error| ScreenshotError::BadModel(error.to_string()))
+}
+
+/// The matrices of `specs` under a prefix of their names.
+pub(crate) fn unpack(file: &SafeTensors<&[u8]>, specs: &[Spec], prefix: &str) -> Result<Vec<Mat>, ScreenshotError> {
+    let bad = |error: FormatError| ScreenshotError::BadModel(error.to_string());
+    let one = |spec: &Spec| {
+        let name = format!("{prefix}{}", spec.name);
+        let data = file.read_shaped(&name, &[spec.rows, spec.cols]).map_err(bad)?;
+        check_finite(&name, &data).map_err(bad)?;
+        Ok(Mat { rows: spec.rows, cols: spec.cols, data })
+    };
+    specs.iter().map(one).collect()
+}
+
+pub(crate) fn json(value: &impl Serialize) -> Result<String, ScreenshotError> {
+    serde_json::to_string(value).map_err(|error| ScreenshotError::BadModel(error.to_string()))
+}
+
+pub(crate) fn fact<T: DeserializeOwned>(facts: &BTreeMap<String, String>, name: &str) -> Result<T, ScreenshotError> {
+    let text = facts.get(name).ok_or_else(|| ScreenshotError::BadModel(format!("it does not say its {name}")))?;
+    serde_json::from_str(text).map_err(|error| ScreenshotError::BadModel(format!("its {name}: {error}")))
+}
+
+impl Trained {
+    /// The model as a file.
+    ///
+    /// # Errors
+    /// [`ScreenshotError::BadModel`] where no file can be formed.
+    pub fn save(&self) -> Result<Vec<u8>, ScreenshotError> {
+        let facts = [
+            ("format", json(&FORMAT)?),
+            ("model", json(&self.config)?),
+            ("render", json(&self.render)?),
+            ("words", json(self.bpe.learned())?),
+            ("font", json(&self.font_hash)?),
+        ];
+        let facts = facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        pack(&self.params.specs, &[self.params.mats.iter().map(|mat| &mat.data[..]).collect()], &[""], &facts)
+    }
+
+    /// Reads a file that [`Self::save`] made.
+    ///
+    /// # Errors
+    /// [`ScreenshotError::BadModel`].
+    pub fn read(bytes: &[u8]) -> Result<Self, ScreenshotError> {
+        let bad = ScreenshotError::BadModel;
+        let file = SafeTensors::open(bytes).map_err(|error| bad(error.to_string()))?;
+        let facts = &file.metadata();
+        if fact::<String>(facts, "format").ok().as_deref() != Some(FORMAT) {
+            return Err(bad(format!("it is not a {FORMAT} file")));
+        }
+        let config: ModelConfig = fact(facts, "model")?;
+        config.check().map_err(bad)?;
+        let render: RenderConfig = fact(facts, "render")?;
+        render.check()?;
+        let bpe = Bpe::read(fact::<Learned>(facts, "words")?).map_err(bad)?;
+        if (config.vocab, config.patches, config.patch_len) != (bpe.len(), render.patches(), render.patch_len()) {
+            return Err(bad("its words or patches are not those of its shape".to_owned()));
+        }
+        let specs = Ptp::new(config.clone()).specs();
+        let params = Params { mats: unpack(&file, &specs, "")?, specs };
+        Ok(Self { config, render, bpe, params, font_hash: fact(facts, "font")? })
+    }
+
+    /// The eye the model was trained with.
+    ///
+    /// # Errors
+    /// [`ScreenshotError::BadModel`] where this program draws other glyphs, unless `allow_mismatch`.
+    pub fn renderer(&self, allow_mismatch: bool) -> Result<Renderer, ScreenshotError> {
+        let renderer = Renderer::bundled(self.render.clone())?;
+        if !allow_mismatch && renderer.font_hash() != self.font_hash {
+            return Err(ScreenshotError::BadModel(
+                "it learned to read other glyphs than this program draws; --allow-font-mismatch reads with these".to_owned(),
+            ));
+        }
+        Ok(renderer)
+    }
+}

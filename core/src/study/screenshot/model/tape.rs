@@ -1,0 +1,422 @@
+//! Reverse-mode differentiation for encoders and decoders over ragged batches, with operations as coarse as a transformer's parts.
+//!
+//! **Idea.** A model is written once, as calls that compute at once and note what they did; walking the notes backwards gives the gradient of the summed losses. Reading a picture writes
+//! the same calls and never walks back. **Method.** Matrices in plain memory, a row a position of some text, texts one after another without padding: what a model may not see (the white tail,
+//! hidden patches) is not there, which is what an attention mask of -10000 comes to. Products are the CPU kernels of the other models; each pullback is its closed form, compared with finite
+//! differences in the tests. Sums run in a fixed order, whatever the threads.
+
+use std::ops::Range;
+
+use super::kernels::{self, Attention};
+use crate::model::cpu::{
+    cross_entropy,
+    matmul::{Start, View, product},
+};
+
+/// A matrix, row-major.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Mat {
+    pub rows: usize,
+    pub cols: usize,
+    pub data: Vec<f32>,
+}
+
+impl Mat {
+    /// Zeros.
+    #[must_use]
+    pub fn zeros(rows: usize, cols: usize) -> Self {
+        Self { rows, cols, data: vec![0.0; rows * cols] }
+    }
+
+    /// Rows of `cols` numbers.
+    #[must_use]
+    pub fn of(cols: usize, data: Vec<f32>) -> Self {
+        Self { rows: data.len() / cols.max(1), cols, data }
+    }
+
+    /// One row.
+    #[must_use]
+    pub fn row(&self, i: usize) -> &[f32] {
+        &self.data[i * self.cols..(i + 1) * self.cols]
+    }
+}
+
+/// A matrix on the tape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Var(usize);
+
+/// Which rows attend to which: for each text its rows of queries and of keys; causal ones see keys up to their own place.
+#[derive(Debug, Clone)]
+pub struct Spans {
+    pub queries: Vec<Range<usize>>,
+    pub keys: Vec<Range<usize>>,
+    pub causal: bool,
+}
+
+enum Value<'a> {
+    Own(Mat),
+    Lent(&'a Mat),
+}
+
+enum Op {
+    /// Nothing flows back.
+    Given,
+    /// Its gradient is what is asked for.
+    Param,
+    Linear {
+        x: Var,
+        w: Var,
+        b: Option<Var>,
+    },
+    /// `x w^T`: the tied output matrix.
+    LinearTied {
+        x: Var,
+        w: Var,
+    },
+    Rows {
+        of: Var,
+        index: Vec<usize>,
+    },
+    Under(Vec<Var>),
+    /// The mean of the rows of each span.
+    Means {
+        of: Var,
+        spans: Vec<Range<usize>>,
+    },
+    Add(Var, Var),
+    Scaled(Var, Vec<f32>),
+    Norm {
+        x: Var,
+        scale: Var,
+        shift: Var,
+        eps: f32,
+    },
+    Gelu(Var),
+    /// `gelu(first half) * second half` of each row.
+    GatedGelu(Var),
+    Tanh(Var),
+    Attend {
+        q: Var,
+        kv: Var,
+        attention: Attention,
+        spans: Spans,
+        weights: Vec<f32>,
+    },
+    /// The gradient at an input of a loss.
+    Loss {
+        of: Var,
+        gradient: Vec<f32>,
+    },
+}
+
+/// What was computed, in order.
+pub struct Tape<'a> {
+    nodes: Vec<(Value<'a>, Op)>,
+    params: usize,
+}
+
+fn add(to: &mut [f32], x: &[f32]) {
+    to.iter_mut().zip(x).for_each(|(to, x)| *to += x);
+}
+
+impl<'a> Tape<'a> {
+    /// A tape whose first variables are the parameters, in order.
+    #[must_use]
+    pub fn new(params: &'a [Mat]) -> Self {
+        Self { nodes: params.iter().map(|mat| (Value::Lent(mat), Op::Param)).collect(), params: params.len() }
+    }
+
+    /// The parameter of this number.
+    #[must_use]
+    pub fn param(&self, number: usize) -> Var {
+        Var(number)
+    }
+
+    #[must_use]
+    pub fn value(&self, var: Var) -> &Mat {
+        match &self.nodes[var.0].0 {
+            Value::Own(mat) => mat,
+            Value::Lent(mat) => mat,
+        }
+    }
+
+    fn push(&mut self, mat: Mat, op: Op) -> Var {
+        self.nodes.push((Value::Own(mat), op));
+        Var(self.nodes.len() - 1)
+    }
+
+    /// A constant.
+    pub fn given(&mut self, mat: Mat) -> Var {
+        self.push(mat, Op::Given)
+    }
+
+    /// `x w + b` for `x` `[n, k]`, `w` `[k, m]` and `b` `[1, m]`.
+    pub fn linear(&mut self, x: Var, w: Var, b: Option<Var>) -> Var {
+        let (xm, wm) = (self.value(x), self.value(w));
+        let mut out = Mat::zeros(xm.rows, wm.cols);
+        let start = b.map_or(Start::Zero, |b| Start::Row(&self.value(b).data));
+        product([xm.rows, xm.cols, wm.cols], View::rows(&xm.data, xm.cols), View::rows(&wm.data, wm.cols), start, &mut out.data);
+        self.push(out, Op::Linear { x, w, b })
+    }
+
+    /// `x w^T` for `x` `[n, k]` and `w` `[m, k]`.
+    pub fn linear_tied(&mut self, x: Var, w: Var) -> Var {
+        let (xm, wm) = (self.value(x), self.value(w));
+        let mut out = Mat::zeros(xm.rows, wm.rows);
+        let weights = View::rows(&wm.data, wm.cols).transposed();
+        product([xm.rows, xm.cols, wm.rows], View::rows(&xm.data, xm.cols), weights, Start::Zero, &mut out.data);
+        self.push(out, Op::LinearTied { x, w })
+    }
+
+    /// The rows of these numbers.
+    pub fn rows(&mut self, of: Var, index: Vec<usize>) -> Var {
+        let mat = self.value(of);
+        let mut data = Vec::with_capacity(index.len() * mat.cols);
+        index.iter().for_each(|&i| data.extend_from_slice(mat.row(i)));
+        let out = Mat { rows: index.len(), cols: mat.cols, data };
+        self.push(out, Op::Rows { of, index })
+    }
+
+    /// One under the other; all of one width.
+    pub fn under(&mut self, parts: Vec<Var>) -> Var {
+        let cols = parts.first().map_or(0, |&part| self.value(part).cols);
+        let data = parts.iter().flat_map(|&part| self.value(part).data.iter().copied()).collect();
+        self.push(Mat::of(cols, data), Op::Under(parts))
+    }
+
+    /// The mean of the rows of each span, `[spans, width]`.
+    pub fn means(&mut self, of: Var, spans: Vec<Range<usize>>) -> Var {
+        let mat = self.value(of);
+        let mut out = Mat::zeros(spans.len(), mat.cols);
+        for (span, to) in spans.iter().zip(out.data.chunks_exact_mut(mat.cols.max(1))) {
+            span.clone().for_each(|row| add(to, mat.row(row)));
+            to.iter_mut().for_each(|x| *x /= span.len().max(1) as f32);
+        }
+        self.push(out, Op::Means { of, spans })
+    }
+
+    pub fn add(&mut self, a: Var, b: Var) -> Var {
+        let mut out = self.value(a).clone();
+        add(&mut out.data, &self.value(b).data);
+        self.push(out, Op::Add(a, b))
+    }
+
+    /// Number by number by constants: dropout.
+    pub fn scaled(&mut self, a: Var, by: Vec<f32>) -> Var {
+        let mut out = self.value(a).clone();
+        out.data.iter_mut().zip(&by).for_each(|(x, by)| *x *= by);
+        self.push(out, Op::Scaled(a, by))
+    }
+
+    /// Each row with mean 0 and variance 1, scaled and shifted.
+    pub fn norm(&mut self, x: Var, scale: Var, shift: Var, eps: f32) -> Var {
+        let mut out = self.value(x).clone();
+        kernels::norm(&mut out.data, &self.value(scale).data, &self.value(shift).data, eps);
+        self.push(out, Op::Norm { x, scale, shift, eps })
+    }
+
+    pub fn gelu(&mut self, a: Var) -> Var {
+        let mut out = self.value(a).clone();
+        kernels::gelu(&mut out.data, out.cols);
+        self.push(out, Op::Gelu(a))
+    }
+
+    /// `gelu(first half) * second half` of each row of `[n, 2 d]`.
+    pub fn gated_gelu(&mut self, a: Var) -> Var {
+        let mat = self.value(a);
+        let mut out = Mat::zeros(mat.rows, mat.cols / 2);
+        kernels::gated_gelu(&mat.data, &mut out.data, out.cols);
+        self.push(out, Op::GatedGelu(a))
+    }
+
+    pub fn tanh(&mut self, a: Var) -> Var {
+        let mut out = self.value(a).clone();
+        out.data.iter_mut().for_each(|x| *x = x.tanh());
+        self.push(out, Op::Tanh(a))
+    }
+
+    /// Attention; queries are columns of `q`, keys and values columns of `kv`, as `attention` says. `[queries, heads * d_head]`.
+    pub fn attend(&mut self, q: Var, kv: Var, attention: Attention, spans: Spans) -> Var {
+        let (qm, kvm) = (self.value(q), self.value(kv));
+        let mut out = Mat::zeros(qm.rows, attention.width());
+        let weights = kernels::attend(qm, kvm, &attention, &spans, &mut out.data);
+        self.push(out, Op::Attend { q, kv, attention, spans, weights })
+    }
+
+    /// The attention of the last call of [`Self::attend`] that made `var`: for each text and head `[queries, keys]`, one after another.
+    #[must_use]
+    pub fn attention_weights(&self, var: Var) -> &[f32] {
+        match &self.nodes[var.0].1 {
+            Op::Attend { weights, .. } => weights,
+            _ => &[],
+        }
+    }
+
+    /// `sum weight * -log p(target)`, row by row of `logits`; the losses are returned.
+    pub fn cross_entropy(&mut self, logits: Var, targets: &[u32], weights: &[f32]) -> Vec<f32> {
+        let mat = self.value(logits);
+        let (mut gradient, cols) = (mat.data.clone(), mat.cols);
+        let losses = cross_entropy(&mut gradient, cols, targets, weights);
+        self.push(Mat::default(), Op::Loss { of: logits, gradient });
+        losses
+    }
+
+    /// `sum weight * mean squared error` with targets of the same shape, the same weight for all rows; the errors, one a row, are returned without it.
+    pub fn squared_error(&mut self, of: Var, targets: &[f32], weight: f32) -> Vec<f32> {
+        let mat = self.value(of);
+        let cols = mat.cols.max(1);
+        let scale = 2.0 * weight / cols as f32;
+        let gradient: Vec<f32> = mat.data.iter().zip(targets).map(|(p, t)| scale * (p - t)).collect();
+        let error = |(p, t): (&[f32], &[f32])| p.iter().zip(t).map(|(p, t)| (p - t) * (p - t)).sum::<f32>() / cols as f32;
+        let errors = mat.data.chunks_exact(cols).zip(targets.chunks_exact(cols)).map(error).collect();
+        self.push(Mat::default(), Op::Loss { of, gradient });
+        errors
+    }
+
+    /// Gradients of all losses at the parameters, in order.
+    #[must_use]
+    pub fn backward(self) -> Vec<Vec<f32>> {
+        let mut grads: Vec<Vec<f32>> = self.nodes.iter().map(|_| Vec::new()).collect();
+        for i in (self.params..self.nodes.len()).rev() {
+            let d = std::mem::take(&mut grads[i]);
+            if d.is_empty() && !matches!(self.nodes[i].1, Op::Loss { .. }) {
+                continue;
+            }
+            self.pull(i, d, &mut grads);
+        }
+        grads.truncate(self.params);
+        for (i, grad) in grads.iter_mut().enumerate() {
+            if grad.is_empty() {
+                *grad = vec![0.0; self.value(Var(i)).data.len()];
+            }
+        }
+        grads
+    }
+
+    /// The gradient of a variable, made where it is not there yet; nothing for what needs none.
+    fn grad<'g>(&self, grads: &'g mut [Vec<f32>], var: Var) -> Option<&'g mut Vec<f32>> {
+        if matches!(self.nodes[var.0].1, Op::Given) {
+            return None;
+        }
+        let grad = &mut grads[var.0];
+        if grad.is_empty() {
+            grad.resize(self.value(var).data.len(), 0.0);
+        }
+        Some(grad)
+    }
+
+    /// Adds to a gradient, or becomes it.
+    fn give(&self, grads: &mut [Vec<f32>], var: Var, d: Vec<f32>) {
+        if matches!(self.nodes[var.0].1, Op::Given) {
+            return;
+        }
+        let grad = &mut grads[var.0];
+        if grad.is_empty() { *grad = d } else { add(grad, &d) }
+    }
+
+    fn pull(&self, i: usize, mut d: Vec<f32>, grads: &mut [Vec<f32>]) {
+        let cols = self.value(Var(i)).cols.max(1);
+        match &self.nodes[i].1 {
+            Op::Given | Op::Param => {}
+            Op::Linear { x, w, b } => {
+                let (xm, wm) = (self.value(*x), self.value(*w));
+                let [n, k, m] = [xm.rows, xm.cols, wm.cols];
+                if let Some(to) = self.grad(grads, *x) {
+                    product([n, m, k], View::rows(&d, m), View::rows(&wm.data, m).transposed(), Start::Keep, to);
+                }
+                if let Some(to) = self.grad(grads, *w) {
+                    product([k, n, m], View::rows(&xm.data, k).transposed(), View::rows(&d, m), Start::Keep, to);
+                }
+                if let Some(to) = b.and_then(|b| self.grad(grads, b)) {
+                    d.chunks_exact(m).for_each(|row| add(to, row));
+                }
+            }
+            Op::LinearTied { x, w } => {
+                let (xm, wm) = (self.value(*x), self.value(*w));
+                let [n, k, m] = [xm.rows, xm.cols, wm.rows];
+                if let Some(to) = self.grad(grads, *x) {
+                    product([n, m, k], View::rows(&d, m), View::rows(&wm.data, k), Start::Keep, to);
+                }
+                if let Some(to) = self.grad(grads, *w) {
+                    product([m, n, k], View::rows(&d, m).transposed(), View::rows(&xm.data, k), Start::Keep, to);
+                }
+            }
+            Op::Rows { of, index } => {
+                if let Some(to) = self.grad(grads, *of) {
+                    for (&row, d) in index.iter().zip(d.chunks_exact(cols)) {
+                        add(&mut to[row * cols..(row + 1) * cols], d);
+                    }
+                }
+            }
+            Op::Means { of, spans } => {
+                if let Some(to) = self.grad(grads, *of) {
+                    for (span, d) in spans.iter().zip(d.chunks_exact(cols)) {
+                        let part = 1.0 / span.len().max(1) as f32;
+                        for row in to[span.start * cols..span.end * cols].chunks_exact_mut(cols) {
+                            row.iter_mut().zip(d).for_each(|(to, d)| *to += part * d);
+                        }
+                    }
+                }
+            }
+            Op::Under(parts) => {
+                let mut from = 0;
+                for &part in parts {
+                    let n = self.value(part).data.len();
+                    if let Some(to) = self.grad(grads, part) {
+                        add(to, &d[from..from + n]);
+                    }
+                    from += n;
+                }
+            }
+            Op::Add(a, b) => {
+                if let Some(to) = self.grad(grads, *b) {
+                    add(to, &d);
+                }
+                self.give(grads, *a, d);
+            }
+            Op::Scaled(a, by) => {
+                d.iter_mut().zip(by).for_each(|(d, by)| *d *= by);
+                self.give(grads, *a, d);
+            }
+            Op::Norm { x, scale, shift, eps } => {
+                let sums = kernels::norm_pullback(&self.value(*x).data, &mut d, &self.value(*scale).data, *eps);
+                for (var, sum) in [*scale, *shift].into_iter().zip(sums) {
+                    self.give(grads, var, sum);
+                }
+                self.give(grads, *x, d);
+            }
+            Op::Gelu(a) => {
+                kernels::gelu_pullback(&self.value(*a).data, &mut d, cols);
+                self.give(grads, *a, d);
+            }
+            Op::GatedGelu(a) => {
+                let given = self.value(*a);
+                let mut to = vec![0.0; given.data.len()];
+                kernels::gated_gelu_pullback(&given.data, &d, &mut to, cols);
+                self.give(grads, *a, to);
+            }
+            Op::Tanh(a) => {
+                d.iter_mut().zip(&self.value(Var(i)).data).for_each(|(d, y)| *d *= 1.0 - y * y);
+                self.give(grads, *a, d);
+            }
+            Op::Attend { q, kv, attention, spans, weights } => {
+                let (qm, kvm) = (self.value(*q), self.value(*kv));
+                let [dq, dk, dv] = kernels::attend_pullback(qm, kvm, attention, spans, weights, &d);
+                let width = attention.width();
+                for (var, part, column) in [(*q, dq, attention.q), (*kv, dk, attention.k), (*kv, dv, attention.v)] {
+                    let cols = self.value(var).cols;
+                    if let Some(to) = self.grad(grads, var) {
+                        for (to, d) in to.chunks_exact_mut(cols).zip(part.chunks_exact(width)) {
+                            add(&mut to[column..column + width], d);
+                        }
+                    }
+                }
+            }
+            Op::Loss { of, gradient } => {
+                if let Some(to) = self.grad(grads, *of) {
+                    add(to, gradient);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Training: texts become pictures and labels, losses become gradients, steps become checkpoints.
+
+pub mod corpus;
+pub mod examples;
+pub mod finetune;
+pub mod objective;
+pub mod pretrain;
+pub mod state;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! The `screenshot` commands: pictures, reports, one line for what cannot be drawn, and golden values.
+
+use std::fs;
+
+use crate::support::{Place, fine, fine_json, refused, text, vitrine};
+
+#[test]
+fn a_text_becomes_a_picture_and_a_report() {
+    let place = Place::new();
+    let out = place.name("strip.png");
+    let found = fine_json(&["screenshot", "render", "--text", "Hello 你 \u{e000}", "--patches", "20", "--out", &out]);
+    assert_eq!((&found["schema"], &found["width"], &found["patches"]), (&"vitrine.screenshot-render/1".into(), &320.into(), &20.into()));
+    assert_eq!(found["report"]["missing_list"], serde_json::json!([{"code_point": 0xe000, "count": 1}]));
+    assert_eq!((&found["report"]["fallback"], &found["report"]["all_rendered"]), (&1.into(), &true.into()));
+    assert_eq!(&fs::read(place.path("strip.png")).unwrap()[1..4], b"PNG");
+    let said = fine(&["screenshot", "render", "--text", "שלום", "--page", "32x64"]);
+    assert!(said.contains("1 runs from right to left, letters not joined"), "{said}");
+    let pair = fine_json(&["screenshot", "render", "--text", "one", "--pair", "two", "--patches", "30", "--mono"]);
+    assert_eq!(pair["report"]["rendered_bytes"], 6);
+}
+
+#[test]
+fn an_atlas_draws_as_its_font_does() {
+    let place = Place::new();
+    let atlas = place.name("small.atlas");
+    let made = fine_json(&["screenshot", "atlas", "--size", "11", "--out", &atlas]);
+    assert_eq!(made["code_points"], 2840);
+    let drawn =
+        |more: &[&str]| fine_json(&[&["screenshot", "render", "--text", "quick", "--size", "11"][..], more].concat())["hash"].clone();
+    assert_eq!(drawn(&["--atlas", &atlas]), drawn(&[]));
+}
+
+#[test]
+fn what_cannot_be_drawn_is_said_in_one_line() {
+    let place = Place::new();
+    fs::write(place.path("latin1.txt"), b"caf\xe9").unwrap();
+    fs::write(place.path("no.ttf"), b"no font").unwrap();
+    let (latin1, font) = (place.name("latin1.txt"), place.name("no.ttf"));
+    refused(&["screenshot", "render", "--file", &latin1, "--strict"], "byte 3");
+    refused(&["screenshot", "render", "--text", "x", "--page", "100x160"], "100 is not a multiple");
+    refused(&["screenshot", "render", "--text", "x", "--patches", "0"], "the width is 0");
+    refused(&["screenshot", "render", "--text", "x", "--font", &font], "cannot be read");
+    refused(&["screenshot", "render", "--text", "x", "--atlas", &font], "no atlas");
+    refused(&["screenshot", "render", "--text", "x", "--pair", "y", "--patches", "3"], "at least 6");
+}
+
+#[test]
+fn random_bytes_and_golden_values() {
+    assert!(fine(&["check", "render", "--count", "20000"]).contains("20000 random texts"));
+    let Some(data) = std::env::var_os("VITRINE_DATA") else { return eprintln!("skipped: VITRINE_DATA not set") };
+    for (kind, file, agree) in [("render", "render_cases.jsonl", "26 of 26"), ("screenshot", "golden.json", "bookkeeping: 6 of 6")] {
+        let path = std::path::Path::new(&data).join("screenshot").join(file);
+        let out = vitrine(&["check", "golden", kind, path.to_str().unwrap()]);
+        assert_eq!(out.status.code(), Some(0), "{}", text(&out.stdout));
+        assert!(text(&out.stdout).contains(agree));
+    }
+}
