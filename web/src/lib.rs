@@ -24,6 +24,8 @@ mod search_tree;
 mod sheet;
 #[cfg(feature = "circuits")]
 mod source;
+#[cfg(feature = "studio")]
+mod studio;
 #[cfg(feature = "circuits")]
 mod subject;
 #[cfg(feature = "circuits")]

@@ -1,7 +1,7 @@
 // Where a page's files come from: the site it belongs to. Reports have a module of the same names (report/host.js), which scripts/pack-page puts in the place of this one.
 //
 // bundles.json says which bundles the site ships (scripts/web-bundle writes it). `cpu` is always there; `gpu` (what runs where is decided in worker/device.js), `decode` (the beam
-// explorer), `sql` and `sqlite` (questions to a database) are null where they have not been built.
+// explorer), `sql` and `sqlite` (questions to a database) and `studio` (the screenshot studio) are null where they have not been built.
 
 const ROOT = new URL('../', import.meta.url);
 const MODELS = new URL('models/', ROOT);
@@ -11,7 +11,7 @@ export const keeps = true;
 
 let shipped = null;
 
-/** Names of the bundles, without ending; null for what the site does not have. @returns {Promise<{ cpu: string, gpu: string|null, decode: string|null, sql: string|null, sqlite: string|null }>} */
+/** Names of the bundles, without ending; null for what the site does not have. @returns {Promise<{ cpu: string, gpu: string|null, decode: string|null, sql: string|null, sqlite: string|null, studio: string|null }>} */
 export function bundles() {
   shipped ??= fetch(new URL('bundles.json', ROOT)).then((answer) => answer.json());
   return shipped;
@@ -63,6 +63,13 @@ export async function database(name) {
   const answer = await fetch(new URL(`databases/${name}`, ROOT));
   if (!answer.ok) throw new Error(`databases/${name} is not there (${answer.status})`);
   return answer.text();
+}
+
+/** A file of the site. @param {string} path @returns {Promise<Uint8Array>} */
+export async function bytes(path) {
+  const answer = await fetch(new URL(path, ROOT));
+  if (!answer.ok) throw new Error(`${path} is not there (${answer.status})`);
+  return new Uint8Array(await answer.arrayBuffer());
 }
 
 /** Where a worker finds a model. @param {import('./library.js').Model} model */

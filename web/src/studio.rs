@@ -1,0 +1,92 @@
+//! Texts as pictures in a page; see [`vitrine_core::study::screenshot::render`].
+//!
+//! Fonts are fetched by the page and handed over once: the bundle carries none.
+
+use vitrine_core::{
+    study::screenshot::{
+        masks::{Bookkeeping, Hide, noise},
+        render::{FontSources, RenderConfig, Renderer, Scratch, Screenshot, png},
+    },
+    train::rng::Stream,
+};
+use wasm_bindgen::prelude::*;
+
+/// Name of the stream that hidden patches are drawn from.
+const STREAM: &str = "studio masks";
+
+/// A renderer, and the last picture it drew.
+#[wasm_bindgen]
+pub struct Studio {
+    sources: FontSources<'static>,
+    renderer: Renderer,
+    scratch: Scratch,
+    picture: Screenshot,
+}
+
+#[wasm_bindgen]
+impl Studio {
+    /// With Noto Sans (its atlas at the published size, and the font for other sizes) and packed Unifont; a page makes one and keeps it.
+    ///
+    /// # Errors
+    /// What is wrong with a font.
+    #[wasm_bindgen(constructor)]
+    pub fn new(atlas: Vec<u8>, font: Vec<u8>, unifont: Vec<u8>) -> Result<Self, JsError> {
+        // For as long as the page lives.
+        let [atlas, font, unifont] = [atlas, font, unifont].map(|bytes| &*Box::leak(bytes.into_boxed_slice()));
+        let sources = FontSources { files: &[], atlas: Some(atlas), atlas_font: Some(font), unifont: Some(unifont) };
+        let renderer = Renderer::new(RenderConfig::default(), &sources)?;
+        Ok(Self { sources, renderer, scratch: Scratch::default(), picture: Screenshot::default() })
+    }
+
+    /// How to draw from now on: a [`RenderConfig`] as JSON.
+    ///
+    /// # Errors
+    /// A config that is none, or that cannot be drawn with; what was before stays.
+    pub fn configure(&mut self, config: &str) -> Result<(), JsError> {
+        self.renderer = Renderer::new(serde_json::from_str(config)?, &self.sources)?;
+        Ok(())
+    }
+
+    /// Draws a text and returns sizes, bytes under patches and the account of what was drawn, as JSON; the pixels wait in [`Studio::pixels`].
+    ///
+    /// # Errors
+    /// A text that is too long.
+    pub fn render(&mut self, text: &str) -> Result<String, JsError> {
+        self.renderer.render_into(text.as_bytes(), &mut self.scratch, &mut self.picture)?;
+        Ok(serde_json::to_string(&self.picture)?)
+    }
+
+    /// Draws a text and says nothing of it: what is measured.
+    ///
+    /// # Errors
+    /// As [`Studio::render`].
+    pub fn draw(&mut self, text: &str) -> Result<(), JsError> {
+        Ok(self.renderer.render_into(text.as_bytes(), &mut self.scratch, &mut self.picture)?)
+    }
+
+    /// Grey pixels of the last picture, `[height, width]`.
+    pub fn pixels(&self) -> Vec<u8> {
+        self.picture.pixels.clone()
+    }
+
+    /// SHA-256 of size and pixels.
+    pub fn hash(&self) -> String {
+        self.picture.hash()
+    }
+
+    /// The last picture as a PNG file.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn png(&self) -> Result<Vec<u8>, JsError> {
+        Ok(png::grey(&self.picture.pixels, self.picture.width, self.picture.height)?)
+    }
+
+    /// Which patches of the last picture pre-training would hide, a byte each: a share `rate` of all, singly or in spans.
+    pub fn hidden(&self, rate: f64, spans: bool, seed: u64) -> Vec<u8> {
+        let hide = if spans { Hide::Span } else { Hide::Single };
+        let rate = rate.clamp(0.0, 1.0);
+        let noise = noise(hide, self.picture.patches(), rate, &mut Stream::new(seed, STREAM, 0));
+        Bookkeeping::new(&noise, rate).mask.into_iter().map(u8::from).collect()
+    }
+}
