@@ -96,7 +96,8 @@ export async function downloaded(page, click) {
   const stream = await download.createReadStream();
   const parts = [];
   for await (const part of stream) parts.push(part);
-  return { name: download.suggestedFilename(), text: Buffer.concat(parts).toString('utf8') };
+  const bytes = Buffer.concat(parts);
+  return { name: download.suggestedFilename(), bytes, text: bytes.toString('utf8') };
 }
 
 // A CSV reader of the standard kind (RFC 4180), written for the tests.
