@@ -212,8 +212,8 @@ describe('two readings', { skip, timeout: 900_000 }, () => {
     assert.deepEqual(await run('with recursive n(i) as (select 1 union all select i + 1 from n) select i from n'), { large: { limit: 10000, what: 'rows' } });
     assert.deepEqual(await run('select hex(zeroblob(8000000)) from film'), { large: { limit: 16777216, what: 'bytes' } });
     assert.match((await run("select load_extension('x')")).failed, /no such function/, 'it is not even compiled in');
-    assert.match((await run('select nothing from film')).failed, /no such column: nothing/);
-    assert.match((await run(`select ${'('.repeat(500)}1${')'.repeat(500)}`)).failed, /overflow|too|deep/i);
+    assert.match((await run('select nowhere from film')).failed, /no such column: nowhere/);
+    assert.match((await run(`select 1${' + 1'.repeat(500)}`)).failed, /too large|too deep|overflow/i);
     assert.deepEqual((await run('select 1')).rows.rows, [[{ integer: '1' }]]);
     await context.close();
   });

@@ -143,7 +143,12 @@ fn sql_decode_refuses_bad_input_in_one_line() {
             "text.sqlite",
         ),
         (vec!["--question", "q", "--schema", &schema, "--model", MODEL, "--method", "magic"], "there is no method magic"),
-        (vec!["--question", "q", "--schema", &schema, "--model", MODEL, "--first-token"], "belong to method logical-beam"),
+        (vec!["--question", "q", "--schema", &schema, "--model", MODEL, "--first-token"], "belongs to logical-beam"),
+        (vec!["--question", "q", "--schema", &schema, "--model", MODEL, "--method", "greedy", "--width", "2"], "the width belongs to"),
+        (
+            vec!["--question", "q", "--schema", &schema, "--model", MODEL, "--method", "top-p", "--length-penalty", "1"],
+            "the length penalty belongs to",
+        ),
         (vec!["--question", "q", "--schema", &schema, "--model", MODEL, "--method", "logical-beam"], "stage"),
         (vec!["--question", "q", "--schema", &schema, "--model", MODEL, "-k", "0"], "--k"),
         (vec!["--question", "q", "--schema", &schema, "--model", "no-such-model"], "no-such-model"),

@@ -10,8 +10,9 @@ const ROW = 27;
 const MARGIN = { left: 14, top: 28, right: 30, bottom: 18 };
 /** Most branches that were cut, at one place. */
 const MOST_CUT = 4;
-/** Longest text of a branch. */
+/** Longest text of a branch, and of one that was cut. */
 const LONGEST = 160;
+const LONGEST_CUT = 10;
 
 /** Texts that were written several times (drawn, or by several groups) are one branch: for each node the first of its text, and how many there are. @param {any[]} nodes */
 function merged(nodes) {
@@ -42,7 +43,7 @@ export function branches(nodes, step, cuts, chosen) {
     if (node.fate !== 'cut' || (cuts && path.has(parent))) below[parent].push(at);
   });
   for (const [at, list] of below.entries()) {
-    list.sort((a, b) => nodes[b].score - nodes[a].score || a - b);
+    list.sort((a, b) => Number(nodes[a].fate === 'cut') - Number(nodes[b].fate === 'cut') || nodes[b].score - nodes[a].score || a - b);
     let cut = 0;
     below[at] = list.filter((child) => nodes[child].fate !== 'cut' || (cut += 1) <= MOST_CUT);
   }
@@ -65,22 +66,35 @@ export function branches(nodes, step, cuts, chosen) {
   return found;
 }
 
-/** Places of branches: where each begins and ends, and its row. @param {ReturnType<typeof branches>} found */
-function layout(found) {
-  const places = [];
-  let rows = 0;
-  let widest = 0;
-  found.forEach((branch, number) => {
-    const parent = branch.parent === null ? null : places[branch.parent];
-    const straight = parent && found[branch.parent].children[0] === number;
-    const x = parent ? parent.end + FORK : MARGIN.left;
-    const y = straight ? parent.y : MARGIN.top + ROW * rows++;
-    const end = x + Math.max(1, Math.min(LONGEST, Array.from(branch.text).length)) * LETTER;
-    const after = branch.times > 1 ? 4 * LETTER : 0;
-    widest = Math.max(widest, end + after);
-    places.push({ x, y, end });
-  });
-  return { places, width: widest + MARGIN.right, height: MARGIN.top + Math.max(0, rows - 1) * ROW + MARGIN.bottom };
+/**
+ * Places of branches. The first child goes straight on. Any other takes the first row below that is free for all that goes straight on from it, so that short branches share rows; the rightmost are placed first,
+ * and what was cut before what was kept. @param {ReturnType<typeof branches>} found @param {(branch: any) => string} label @param {(branch: any) => boolean} cut
+ */
+function layout(found, label, cut) {
+  const places = found.map(() => ({ x: 0, y: 0, end: 0 }));
+  const taken = /** @type {[number, number][][]} */ ([]);
+  const free = (row, from, to) => (taken[row] ??= []).every(([start, end]) => to < start || end < from);
+  let [widest, lowest] = [0, 0];
+  const put = (first, above, from) => {
+    const chain = [];
+    for (let at = first, x = from; at !== undefined; [at] = found[at].children) {
+      const end = x + Math.max(1, Array.from(label(found[at])).length) * LETTER;
+      places[at] = { x, y: 0, end };
+      chain.push(at);
+      widest = Math.max(widest, end + (found[at].times > 1 ? 4 * LETTER : 0));
+      x = end + FORK;
+    }
+    const to = places[chain.at(-1)].end + FORK;
+    let row = above + 1;
+    while (!free(row, from - FORK / 2, to)) row += 1;
+    taken[row].push([from - FORK / 2, to]);
+    lowest = Math.max(lowest, row);
+    for (const at of chain) places[at].y = MARGIN.top + ROW * row;
+    const others = chain.reverse().flatMap((at) => found[at].children.slice(1).map((child) => ({ child, x: places[at].end + FORK })));
+    for (const { child, x } of [...others.filter(({ child }) => cut(found[child])), ...others.filter(({ child }) => !cut(found[child]))]) put(child, row, x);
+  };
+  if (found.length) put(0, -1, MARGIN.left);
+  return { places, width: widest + MARGIN.right, height: MARGIN.top + lowest * ROW + MARGIN.bottom };
 }
 
 export class Branches {
@@ -97,7 +111,9 @@ export class Branches {
     const active = /** @type {any} */ (document.activeElement);
     const focused = this.root.contains(active) ? Number(active.dataset.branch) : null;
     const found = branches(nodes, step, cuts, chosen);
-    const { places, width, height } = layout(found);
+    const isCut = (branch) => nodes[branch.to].fate === 'cut';
+    const spelled = (branch) => written(branch.text, isCut(branch) ? LONGEST_CUT : LONGEST);
+    const { places, width, height } = layout(found, spelled, isCut);
     const { same } = merged(nodes);
     const path = new Set([...lineage(nodes, chosen)].map((at) => same[at]));
     const picked = chosen === null ? null : same[chosen];
@@ -110,7 +126,7 @@ export class Branches {
       const on = path.has(branch.to);
       const share = Math.exp(node.log_prob - nodes[branch.from].log_prob);
       const before = branch.parent === null ? null : places[branch.parent];
-      const bend = before ? (before.y === y ? `M${before.end} ${y}H` : `M${before.end} ${before.y}C${before.end + 14} ${before.y} ${x - 14} ${y} ${x} ${y}H`) : `M${x} ${y}H`;
+      const bend = before ? (before.y === y ? `M${before.end} ${y}H` : `M${before.end} ${before.y}C${before.end + 12} ${before.y} ${before.end + 4} ${y} ${x} ${y}H`) : `M${x} ${y}H`;
       const line = svg('path', { class: `branch ${node.fate === 'cut' ? 'cut' : ''} ${on ? 'path' : ''}`, d: bend + end, 'stroke-width': (0.8 + 3.2 * Math.min(1, share)).toFixed(2) });
       if (on) lines.append(line);
       else lines.prepend(line);
@@ -121,7 +137,7 @@ export class Branches {
         class: `node ${node.fate} ${on ? 'path' : ''} ${branch.to === picked ? 'chosen' : ''}`, 'data-branch': number, 'data-node': branch.to, role: 'button', tabindex: number === here ? 0 : -1,
         'aria-label': `${written(branch.text, 160) || 'the beginning'}${branch.times > 1 ? `, ${branch.times} times` : ''}, ${node.words}`, 'aria-pressed': branch.to === picked, click: () => this.choose(branch.to),
       }, svg('rect', { x: x - 4, y: y - 18, width: end - x + 14, height: 25, fill: 'transparent' }), svg('circle', { class: 'dot', cx: end, cy: y, r: node.fate === 'cut' ? 3 : 4.2 }),
-        svg('text', { x, y: y - 6, 'xml:space': 'preserve', text: written(branch.text, LONGEST) }), mask, times));
+        svg('text', { x, y: y - 6, 'xml:space': 'preserve', text: spelled(branch) }), mask, times));
     });
     this.found = found;
     this.root.replaceChildren(svg('svg', { class: 'fig', width, height, viewBox: `0 0 ${width} ${height}`, role: 'group', 'aria-label': label }, lines, marks));

@@ -130,8 +130,7 @@ impl Decoder {
     /// The method of a baseline, how many texts it gives, and what ranks them.
     fn method(&self, limits: Limits) -> (Box<dyn Method>, usize, Ranked) {
         let samples = limits.samples;
-        let sample =
-            |temperature, filters| (Box::new(Sample { samples, temperature, filters }) as Box<dyn Method>, samples, Ranked::ByDraw);
+        let sample = |temperature, filters| (Box::new(Sample { samples, temperature, filters }) as Box<dyn Method>, samples, Ranked::Draw);
         let filtered = |filter| sample(1.0, vec![filter]);
         match *self {
             Self::Temperature { temperature } => sample(temperature, vec![]),
@@ -141,37 +140,37 @@ impl Decoder {
             Self::Typical { p } => filtered(Filter::Typical(p)),
             Self::Epsilon { e } => filtered(Filter::Epsilon(e)),
             Self::Eta { e } => filtered(Filter::Eta(e)),
-            Self::Beam { width, penalty } => (Box::new(Beam { width, penalty, early_stop: EarlyStop::Certain }), width, Ranked::ByScore),
+            Self::Beam { width, penalty } => (Box::new(Beam { width, penalty, early_stop: EarlyStop::Certain }), width, Ranked::Score),
             Self::Diverse { groups, width, strength } => {
-                (Box::new(Diverse { groups, width, strength }), groups.saturating_mul(width), Ranked::ByLogProb)
+                (Box::new(Diverse { groups, width, strength }), groups.saturating_mul(width), Ranked::LogProb)
             }
-            Self::Stochastic { width } => (Box::new(Stochastic { width }), width, Ranked::ByLogProb),
-            Self::Greedy | Self::LogicalBeam(_) | Self::Masking(_) => (Box::new(Greedy), 1, Ranked::ByLogProb),
+            Self::Stochastic { width } => (Box::new(Stochastic { width }), width, Ranked::LogProb),
+            Self::Greedy | Self::LogicalBeam(_) | Self::Masking(_) => (Box::new(Greedy), 1, Ranked::LogProb),
         }
     }
 }
 
-/// What ranks the texts of a search.
+/// By what the texts of a search are ranked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ranked {
     /// Nothing: the order of the draws.
-    ByDraw,
+    Draw,
     /// What the method ranks by.
-    ByScore,
+    Score,
     /// Probability, as groups of a diverse beam come one after another and a stochastic beam is ordered by chance.
-    ByLogProb,
+    LogProb,
 }
 
 /// Texts of one search as candidates.
 fn plain(outputs: &[Output], ranked: Ranked) -> Vec<Candidate> {
-    let by = |output: &Output| if ranked == Ranked::ByScore { output.score } else { output.log_prob };
+    let by = |output: &Output| if ranked == Ranked::Score { output.score } else { output.log_prob };
     let mut outputs: Vec<&Output> = outputs.iter().filter(|output| output.dropped.is_none()).collect();
-    if ranked != Ranked::ByDraw {
+    if ranked != Ranked::Draw {
         outputs.sort_by(|a, b| by(b).total_cmp(&by(a)));
     }
     let candidate = |(rank, output): (usize, &Output)| Candidate {
         sql: output.text.clone(),
-        cost: if ranked == Ranked::ByDraw { rank as f64 } else { -by(output) },
+        cost: if ranked == Ranked::Draw { rank as f64 } else { -by(output) },
         log_prob: output.log_prob,
         origin: Origin::Plain { rank },
     };

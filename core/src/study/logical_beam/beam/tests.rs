@@ -354,11 +354,11 @@ fn the_ladder_says_what_came_of_each_plan_and_searches_are_told_as_they_grow() {
         let nodes: Vec<usize> = told.borrow().iter().filter(|(purpose, _)| *purpose == run.purpose).map(|(_, node)| *node).collect();
         assert_eq!(nodes, (1..run.search.nodes.len()).collect::<Vec<_>>(), "every node once, in its order: {:?}", run.purpose);
     }
-    let ladder = ladder(&list.record, Merge::default(), &list.candidates);
-    assert!(ladder[0].preferred && ladder.iter().skip(1).all(|rung| !rung.preferred));
-    let filled: Vec<&Rung> = ladder.iter().filter(|rung| rung.filled.is_some()).collect();
+    let rungs = ladder(&list.record, Merge::default(), &list.candidates);
+    assert!(rungs[0].preferred && rungs.iter().skip(1).all(|rung| !rung.preferred));
+    let filled: Vec<&Rung> = rungs.iter().filter(|rung| rung.filled.is_some()).collect();
     assert_eq!(filled.iter().map(|rung| rung.number.unwrap()).collect::<Vec<_>>(), (0..filled.len()).collect::<Vec<_>>());
-    for rung in &ladder {
+    for rung in &rungs {
         assert_eq!(rung.filled.is_some(), rung.problem.is_none(), "{rung:?}");
         let purpose = &list.record.runs[rung.search].purpose;
         assert_eq!(*purpose == Purpose::FreeTemplate, rung.preferred);
@@ -369,7 +369,7 @@ fn the_ladder_says_what_came_of_each_plan_and_searches_are_told_as_they_grow() {
     assert_eq!(places(filled[1])[0], (3, 3.0));
     // Methods without templates have no ladder.
     let beam = Decoder::from_name("beam").unwrap().list(&asked).unwrap();
-    assert!(super::ladder::ladder(&beam.record, Merge::default(), &beam.candidates).is_empty());
+    assert!(ladder(&beam.record, Merge::default(), &beam.candidates).is_empty());
 }
 
 #[test]
