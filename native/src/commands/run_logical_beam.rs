@@ -117,6 +117,9 @@ pub fn run(args: &LogicalBeam, context: Context) -> Result<Outcome> {
     };
     let mut model = sql_model::open(&folder)?;
     model.whole_names = args.whole_names;
+    if let Some(seen) = model.weights.has_seen(lines.iter().map(|line| line.database.as_str())) {
+        bail!("the model in {} has learned from database {seen}; what is evaluated has to be unseen", folder.display());
+    }
 
     let mut record = RunRecord::new(STUDY);
     record.models = ["config.json", "model.safetensors"]

@@ -28,7 +28,7 @@ fn a_few_steps_make_a_model_that_is_scored_and_a_second_run_is_the_same_one() {
     ];
     let found = fine_json(&args);
     assert_eq!((&found["schema"], &found["examples"], &found["left_out"]), (&"vitrine.sql-train/1".into(), &1700.into(), &0.into()));
-    assert_eq!((&found["scores"]["held out"]["questions"], &found["readings"]["C"]["questions"]), (&2.into(), &2.into()));
+    assert_eq!((&found["scores"]["held out"]["questions"], &found["readings"][0]["questions"]), (&2.into(), &2.into()));
     let model = |file: &str| fs::read(place.path("model").join(file)).unwrap();
     let before = [model("config.json"), model("model.safetensors")];
     assert!(refused(&args).contains("--resume"));
@@ -73,6 +73,8 @@ fn wrong_settings_and_data_are_one_line() {
         (vec!["--data", &no_query, "--tables", tables, "--valid-databases", "zoo"], "asks nothing of database zoo"),
         (vec!["--data", &no_query, "--tables", tables, "--valid-databases", "library"], "all questions are held out"),
         (vec!["--ambiqt", &out], "--ambiqt needs --data"),
+        (vec!["--readings", "Q=0.1"], "no kind"),
+        (vec!["--readings", "C=0.7,T=0.7"], "shares of readings"),
     ] {
         let error = refused(&[&base[..], &args].concat());
         assert!(error.contains(why), "{error}");

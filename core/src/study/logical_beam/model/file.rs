@@ -22,7 +22,7 @@ use crate::{
     train::adamw::Moments,
 };
 
-const SCHEMA: &str = "vitrine.text-to-sql/1";
+const SCHEMA: &str = "vitrine.text-to-sql/2";
 /// Longest `config.json`, in bytes.
 const MOST_CONFIG: usize = 4 << 20;
 const STEP: &str = "step";
@@ -43,6 +43,7 @@ pub enum FileError {
 struct Config {
     schema: String,
     encoder: String,
+    databases: Vec<String>,
     net: NetConfig,
     words: Vocabulary,
     fragments: Fragments,
@@ -73,6 +74,7 @@ pub fn save(weights: &Weights) -> Result<Saved, FileError> {
     let config = Config {
         schema: SCHEMA.into(),
         encoder: weights.encoder.clone(),
+        databases: weights.databases.clone(),
         net: weights.config,
         words: weights.vocabulary.clone(),
         fragments: weights.fragments.clone(),
@@ -90,7 +92,7 @@ pub fn load(config: &str, weights: &[u8]) -> Result<Weights, FileError> {
     if config.len() > MOST_CONFIG {
         return Err(FileError::Config("longer than any of this model"));
     }
-    let Config { schema, encoder, net, words, fragments } = serde_json::from_str(config)?;
+    let Config { schema, encoder, databases, net, words, fragments } = serde_json::from_str(config)?;
     if schema != SCHEMA {
         return Err(FileError::Config("of another kind of model"));
     }
@@ -98,7 +100,7 @@ pub fn load(config: &str, weights: &[u8]) -> Result<Weights, FileError> {
         return Err(FileError::Config("sizes out of bounds"));
     }
     let source = SafeTensors::open(weights)?;
-    Ok(Weights { encoder, config: net, vocabulary: words, fragments, params: params(&source, &net, "")? })
+    Ok(Weights { encoder, databases, config: net, vocabulary: words, fragments, params: params(&source, &net, "")? })
 }
 
 fn params(source: &dyn WeightSource, net: &NetConfig, prefix: &str) -> Result<Vec<Mat>, FileError> {

@@ -10,7 +10,7 @@
 //! | [`encode`] | vectors of texts, computed once |
 //! | [`tape`], [`net`] | differentiation; the network |
 //! | [`boundary`], [`scorer`] | what may follow a word, and its pieces' exact probabilities |
-//! | [`examples`], [`train`], [`evaluate`] | training data as numbers, training, how good a model is |
+//! | [`examples`], [`variants`], [`train`], [`evaluate`] | training data as numbers, both readings of ambiguous questions, training, how good a model is |
 //! | [`mod@file`] | weights and vocabulary as two files |
 //!
 //! **Sources.** Bhaskar et al., EMNLP 2023, for the stages; Reimers and Gurevych, EMNLP 2019, for the encoder; Guo et al., ACL 2019, and Wang et al., ACL 2020, for linking.
@@ -28,6 +28,7 @@ pub mod scorer;
 pub mod spelling;
 pub mod tape;
 pub mod train;
+pub mod variants;
 pub mod words;
 
 #[cfg(test)]
@@ -49,6 +50,8 @@ use words::Vocabulary;
 pub struct Weights {
     /// Name of the encoder whose vectors these were trained on.
     pub encoder: String,
+    /// Databases that were learned from: questions about them say nothing about how good a model is.
+    pub databases: Vec<String>,
     pub config: NetConfig,
     pub vocabulary: Vocabulary,
     pub fragments: Fragments,
@@ -73,6 +76,13 @@ impl SqlModel {
             return Err(StageError::Model(format!("the encoder gives {found} numbers a text, the model needs {expected}")));
         }
         Ok(Self { weights, cache: Cache::new(encoder), whole_names: false })
+    }
+}
+
+impl Weights {
+    /// The first of these databases that the model has learned from.
+    pub fn has_seen<'d>(&self, databases: impl IntoIterator<Item = &'d str>) -> Option<&'d str> {
+        databases.into_iter().find(|name| self.databases.iter().any(|known| known == name))
     }
 }
 

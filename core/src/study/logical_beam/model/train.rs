@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{
+    super::sql::ambiguate::Kind,
     Weights,
     boundary::{aliases, allowed_in_fill, filling, slot_rows},
     examples::{Data, Example, Filler},
@@ -46,6 +47,63 @@ pub struct TrainConfig {
     pub dropout: f64,
     pub max_norm: f64,
     pub checkpoint_every: u64,
+    /// How much of each batch are ambiguous questions, by kind.
+    pub readings: Shares,
+}
+
+/// Shares of a batch, 0 to 1, by kind of ambiguity: columns, tables, joins, precomputed aggregates. The rest are questions as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Shares {
+    pub c: f64,
+    pub t: f64,
+    pub j: f64,
+    pub p: f64,
+}
+
+impl Default for Shares {
+    fn default() -> Self {
+        Self { c: 0.15, t: 0.15, j: 0.08, p: 0.08 }
+    }
+}
+
+impl Shares {
+    /// No ambiguous questions.
+    pub const NONE: Self = Self { c: 0.0, t: 0.0, j: 0.0, p: 0.0 };
+
+    pub fn of(&self, kind: Kind) -> f64 {
+        match kind {
+            Kind::C => self.c,
+            Kind::T => self.t,
+            Kind::J => self.j,
+            Kind::P => self.p,
+        }
+    }
+
+    /// Reads `C=0.2,J=0.1` (kinds that are not named get 0), or `none`.
+    ///
+    /// # Errors
+    /// What is no kind with its share.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let mut shares = Self::NONE;
+        for part in text.split(',').map(str::trim).filter(|part| *part != "none") {
+            let wrong = || format!("`{part}` is no kind (C, T, J, P) with its share, as in C=0.2");
+            let (kind, share) = part.split_once('=').ok_or_else(wrong)?;
+            let share = share.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(wrong)?;
+            *match Kind::from_name(kind).ok_or_else(wrong)? {
+                Kind::C => &mut shares.c,
+                Kind::T => &mut shares.t,
+                Kind::J => &mut shares.j,
+                Kind::P => &mut shares.p,
+            } = share;
+        }
+        Ok(shares)
+    }
+
+    fn is_sound(&self) -> bool {
+        let all = [self.c, self.t, self.j, self.p];
+        all.iter().all(|share| (0.0..=1.0).contains(share)) && all.iter().sum::<f64>() <= 1.0
+    }
 }
 
 impl Default for TrainConfig {
@@ -60,6 +118,7 @@ impl Default for TrainConfig {
             dropout: 0.25,
             max_norm: 2.0,
             checkpoint_every: 250,
+            readings: Shares::default(),
         }
     }
 }
@@ -91,6 +150,7 @@ impl TrainConfig {
             ((0.0..=0.9).contains(&self.dropout), "dropout has to be 0 to 0.9"),
             (self.max_norm > 0.0, "max_norm has to be above 0"),
             (self.checkpoint_every > 0, "checkpoint_every has to be above 0"),
+            (self.readings.is_sound(), "the shares of readings have to be 0 to 1, at most 1 together"),
         ];
         fine.into_iter().find(|(fine, _)| !fine).map_or(Ok(()), |(_, what)| Err(TrainError::Config(what)))
     }
@@ -110,7 +170,11 @@ impl TrainState {
         let net = NetConfig::quick(features, vocabulary.len());
         let params = init(&net, config.seed);
         let moments = params.iter().map(|mat| Moments::zeros(mat.data.len())).collect();
-        Self { step: 0, weights: Weights { encoder: encoder.to_owned(), config: net, vocabulary, fragments, params }, moments }
+        Self {
+            step: 0,
+            weights: Weights { encoder: encoder.to_owned(), databases: vec![], config: net, vocabulary, fragments, params },
+            moments,
+        }
     }
 }
 
@@ -210,11 +274,14 @@ fn part(weights: &Weights, data: &Data, examples: &[(usize, bool)], dropout: Dro
     if examples.is_empty() {
         return Part { gradient: params.iter().map(|mat| vec![0.0; mat.data.len()]).collect(), ..Part::default() };
     }
-    let stacked = |of: fn(&Example) -> &Mat| {
-        let cols = of(examples[0].0).cols;
-        Mat::of(cols, examples.iter().flat_map(|(example, _)| of(example).data.iter().copied()).collect())
+    let stacked = |of: &dyn Fn(&Example) -> Mat| {
+        let mats: Vec<Mat> = examples.iter().map(|(example, _)| of(example)).collect();
+        let rows: Vec<usize> = mats.iter().map(|mat| mat.rows).collect();
+        (Mat::of(mats[0].cols, mats.into_iter().flat_map(|mat| mat.data).collect()), rows)
     };
-    let (words, items) = (tape.given(stacked(|e| &e.question.word_rows)), tape.given(stacked(|e| &e.question.item_rows)));
+    let (words, word_counts) = stacked(&|e| e.question.word_rows());
+    let (items, item_counts) = stacked(&|e| e.question.item_rows(&data.schemas[e.schema]));
+    let (words, items) = (tape.given(words), tape.given(items));
     let memory = net.memory(&mut tape, words, items, &mut |tape, x| dropout.apply(tape, x));
     let (mut word_from, mut item_from) = (0, 0);
     let mut rows: Vec<(Sequence<'_>, [Range<usize>; 2], usize)> = Vec::new();
@@ -222,8 +289,8 @@ fn part(weights: &Weights, data: &Data, examples: &[(usize, bool)], dropout: Dro
     let mut ahead_rows = 1;
     let none = tape.given(Mat::zeros(1, config.ahead));
     aheads.push(none);
-    for &(example, planned) in &examples {
-        let spans = [word_from..word_from + example.question.word_rows.rows, item_from..item_from + example.question.item_rows.rows];
+    for ((&(example, planned), n_words), n_items) in examples.iter().zip(word_counts).zip(item_counts) {
+        let spans = [word_from..word_from + n_words, item_from..item_from + n_items];
         (word_from, item_from) = (spans[0].end, spans[1].end);
         for begin in [BEGIN_TEMPLATE, if planned { BEGIN_PLANNED } else { BEGIN_QUERY }] {
             rows.push((Sequence::new(example, begin, vocabulary), spans.clone(), 0));
@@ -321,7 +388,7 @@ fn slots<'d>(
                         let of_row =
                             slot_rows(kind, (schema, &example.question), &scope, places[step] + row, (spans[0].start, spans[1].start));
                         let allowed = match is_text {
-                            Some(is_text) => example.question.values.iter().map(|value| value.is_text == is_text).collect(),
+                            Some(is_text) => example.question.asked.values.iter().map(|value| value.is_text == is_text).collect(),
                             None => vec![true; of_row.links.candidates],
                         };
                         let entry = by_kind.entry(kind).or_default();
@@ -343,15 +410,62 @@ fn slots<'d>(
     }
 }
 
-/// The examples of a step: each epoch is shuffled anew.
-fn batch(config: &TrainConfig, n: usize, step: u64) -> Vec<(usize, bool)> {
-    let size = config.batch_size.min(n);
-    let per_epoch = (n / size.max(1)).max(1) as u64;
-    let mut order: Vec<usize> = (0..n).collect();
-    Stream::new(config.seed, "order", step / per_epoch).shuffle(&mut order);
-    let from = (step % per_epoch) as usize * size;
-    let mut coin = Stream::new(config.seed, "planned", step);
-    order[from..from + size].iter().map(|&i| (i, coin.uniform() < 0.5)).collect()
+/// Examples that are drawn from by turns: all unambiguous ones, and those of each kind of ambiguity.
+struct Pools {
+    /// Numbers of the examples, and their share of a batch.
+    pools: Vec<(&'static str, Vec<usize>, f64)>,
+}
+
+impl Pools {
+    fn new(data: &Data, readings: &Shares) -> Self {
+        let of = |kind: Option<Kind>| (0..data.examples.len()).filter(|&i| data.examples[i].kind == kind).collect::<Vec<usize>>();
+        let mut pools = vec![("order", of(None), 1.0)];
+        for (name, kind) in [("order C", Kind::C), ("order T", Kind::T), ("order J", Kind::J), ("order P", Kind::P)] {
+            pools.push((name, of(Some(kind)), readings.of(kind)));
+        }
+        // Where there is nothing to draw from, the unambiguous ones stand in; and the other way round.
+        let given: f64 = pools[1..].iter().filter(|(_, pool, _)| !pool.is_empty()).map(|(.., share)| share).sum();
+        pools[0].2 = 1.0 - given;
+        if pools[0].1.is_empty() {
+            pools[0].1 = (0..data.examples.len()).collect();
+        }
+        pools.retain(|(_, pool, share)| !pool.is_empty() && *share > 0.0);
+        Self { pools }
+    }
+
+    /// The examples of a step, and whether each one's query has its plan in front. Each pool is gone through in an order that is shuffled anew whenever it is used up.
+    fn batch(&self, config: &TrainConfig, step: u64) -> Vec<(usize, bool)> {
+        let size = config.batch_size;
+        let mut coin = Stream::new(config.seed, "planned", step);
+        let mut drawn = Vec::with_capacity(size);
+        // Of kinds first: what their shares leave is for the first pool.
+        let before = |step: u64| -> Vec<usize> {
+            let all = step as usize * size;
+            let mut counts: Vec<usize> = self.pools.iter().map(|(.., share)| (all as f64 * share).floor() as usize).collect();
+            let kinds: usize = counts.iter().skip(1).sum();
+            if let Some(first) = counts.first_mut() {
+                *first = all - kinds.min(all);
+            }
+            counts
+        };
+        for (((name, pool, _), from), to) in self.pools.iter().zip(before(step)).zip(before(step + 1)) {
+            let mut order: Option<(usize, Vec<usize>)> = None;
+            for at in from..to {
+                let epoch = at / pool.len();
+                let shuffled = match order.take().filter(|(of, _)| *of == epoch) {
+                    Some(order) => order,
+                    None => {
+                        let mut all = pool.clone();
+                        Stream::new(config.seed, name, epoch as u64).shuffle(&mut all);
+                        (epoch, all)
+                    }
+                };
+                drawn.push((shuffled.1[at % pool.len()], coin.uniform() < 0.5));
+                order = Some(shuffled);
+            }
+        }
+        drawn
+    }
 }
 
 /// Trains from `state` on, with checkpoints in `lab`.
@@ -367,9 +481,10 @@ pub fn train(config: &TrainConfig, data: &Data, state: &mut TrainState, phase: &
         *state = file::resume(&bytes, state)?;
     }
     let adam = AdamW { weight_decay: config.weight_decay, ..AdamW::default() };
+    let pools = Pools::new(data, &config.readings);
     while state.step < config.steps {
         let step = state.step;
-        let batch = batch(config, data.examples.len(), step);
+        let batch = pools.batch(config, step);
         let mut parts: Vec<Part> = vec![Part::default(); PARTS];
         let tasks: Vec<(&mut Part, &[(usize, bool)])> = parts.iter_mut().zip(batch.chunks(batch.len().div_ceil(PARTS).max(1))).collect();
         let weights = &state.weights;
