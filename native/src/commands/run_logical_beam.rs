@@ -32,7 +32,8 @@ use crate::{
     open::{self, text},
     resources,
     run_folder::RunFolder,
-    signal, sql_model,
+    signal,
+    sql_model::{self, Trained},
 };
 
 const STUDY: &str = "logical-beam";
@@ -116,8 +117,12 @@ pub fn run(args: &LogicalBeam, context: Context) -> Result<Outcome> {
         folder
     };
     let mut model = sql_model::open(&folder)?;
-    model.whole_names = args.whole_names;
-    if let Some(seen) = model.weights.has_seen(lines.iter().map(|line| line.database.as_str())) {
+    match &mut model {
+        Trained::Slots(model) => model.whole_names = args.whole_names,
+        Trained::Seq2Seq(_) => ensure!(!args.whole_names, "a model over sub-words spells every name by pieces"),
+    }
+    let seen = |line: &&Line| model.databases().contains(&line.database);
+    if let Some(seen) = lines.iter().find(seen).map(|line| &line.database) {
         bail!("the model in {} has learned from database {seen}; what is evaluated has to be unseen", folder.display());
     }
 
@@ -151,7 +156,7 @@ pub fn run(args: &LogicalBeam, context: Context) -> Result<Outcome> {
             let mut answers = Answers { decoder: (*name).to_owned(), kind, answers: vec![] };
             for (i, line) in some.iter().enumerate() {
                 ensure!(!lab.stopping(), "stopped; the run has no result");
-                answers.answers.push(ask(&model, line, schema(&line.database)?, decoder, limits)?);
+                answers.answers.push(ask(model.model(), line, schema(&line.database)?, decoder, limits)?);
                 lab.progress(&format!("{kind:?}, {name}"), i as u64 + 1, some.len() as u64);
             }
             all.push(answers);
@@ -165,10 +170,7 @@ pub fn run(args: &LogicalBeam, context: Context) -> Result<Outcome> {
         None => "Questions and schemas made by rule: they show how the methods differ, not how good they are on people's questions.",
     };
     findings.caveats = vec![
-        format!(
-            "A small model ({:.1} million numbers behind a frozen encoder) trained in minutes.",
-            model.weights.params.iter().map(|p| p.data.len()).sum::<usize>() as f64 / 1e6
-        ),
+        format!("A small model ({:.1} million numbers {}) trained in minutes.", model.numbers() as f64 / 1e6, model.describe()),
         about.to_owned(),
         format!("At most {} questions of each kind; lists of five; one seed.", args.most),
         if args.whole_names {

@@ -11,18 +11,16 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 use vitrine_core::{
     findings::RunRecord,
-    lab::{Lab as _, LabError},
+    lab::Lab as _,
     study::logical_beam::{
         beam::{Decoder, Limits},
         comparison::{Answers, ask},
         golden_coverage::{self, Line},
         model::{
-            SqlModel,
-            encode::Cache,
             evaluate::{LIST, Score, score},
             examples::{self, Pair},
-            file,
-            train::{Shares, TrainConfig, TrainError, TrainState, train},
+            pools::Shares,
+            train::TrainConfig,
             variants,
         },
         sql::{
@@ -30,11 +28,15 @@ use vitrine_core::{
             schema::Schema,
             tables_json,
         },
+        stages::TextToSql,
         synthetic::{SyntheticConfig, other_names::other_names, synthetic},
     },
 };
 
-use super::super::{Context, print_json};
+use super::{
+    super::{Context, print_json},
+    learn::{Architecture, Learned, Prepared},
+};
 use crate::{
     atomic,
     lab::NativeLab,
@@ -83,6 +85,9 @@ pub struct Train {
     /// More JSON lines to score on, of databases in the schemas or in --ambiqt's.
     #[arg(long, requires = "data")]
     test: Option<PathBuf>,
+    /// What kind of model.
+    #[arg(long, value_enum, default_value_t)]
+    architecture: Architecture,
     /// minilm, letters (needs no weights), or a folder; minilm where it is fetched.
     #[arg(long)]
     encoder: Option<String>,
@@ -140,6 +145,7 @@ impl Train {
             readings: None,
             ambiqt: None,
             test: None,
+            architecture: Architecture::Slots,
             encoder: None,
             preset: Preset::Quick,
             steps: None,
@@ -155,7 +161,11 @@ impl Train {
     }
 
     fn config(&self) -> Result<TrainConfig> {
-        let base = TrainConfig { seed: self.seed, ..TrainConfig::default() };
+        let slots = TrainConfig { seed: self.seed, ..TrainConfig::default() };
+        let base = match self.architecture {
+            Architecture::Slots => slots,
+            Architecture::Seq2seq => TrainConfig { steps: 1600, lr: 2e-3, dropout: 0.1, ..slots },
+        };
         // What is made by rule is learned sooner.
         let quick = if self.data.is_some() { base.steps } else { base.steps / 4 };
         let preset = match self.preset {
@@ -255,17 +265,24 @@ fn unix_ms() -> u64 {
 pub fn run(args: &Train, context: Context) -> Result<()> {
     let config = args.config()?;
     let sets = args.sets()?;
-    let name = args.encoder.as_deref().unwrap_or_else(|| sql_model::preferred());
-    let (encoder, models) = sql_model::encoder(name, sql_model::LETTERS_WIDTH)?;
-    if args.encoder.is_none() && name == sql_model::LETTERS && !context.quiet {
-        eprintln!("encoder: letters; `vitrine model get minilm` fetches one that knows words");
-    }
     // Whatever can be wrong with the input is found before the run folder is made.
     let (learned, schemas) = sets.learned(&config);
-    let (vocabulary, fragments) = examples::vocabulary(&learned, &schemas)?;
+    let (name, prepared, models) = match args.architecture {
+        Architecture::Slots => {
+            let name = args.encoder.as_deref().unwrap_or_else(|| sql_model::preferred());
+            let (encoder, models) = sql_model::encoder(name, sql_model::LETTERS_WIDTH)?;
+            if args.encoder.is_none() && name == sql_model::LETTERS && !context.quiet {
+                eprintln!("encoder: letters; `vitrine model get minilm` fetches one that knows words");
+            }
+            (Some(name), Prepared::slots(&learned, &schemas, (name, encoder))?, models)
+        }
+        Architecture::Seq2seq => {
+            ensure!(args.encoder.is_none(), "a model from scratch has no --encoder");
+            (None, Prepared::seq2seq(&learned, &schemas)?, BTreeMap::new())
+        }
+    };
     let mut record = RunRecord::new(STUDY);
-    record.config =
-        json!({"train": config, "encoder": name, "encoder_sha256": models, "data_sha256": sets.hashes, "held_out": args.valid_databases});
+    record.config = json!({"train": config, "architecture": format!("{:?}", args.architecture), "encoder": name, "encoder_sha256": models, "data_sha256": sets.hashes, "held_out": args.valid_databases});
     record.config_hash = atomic::sha256_hex(serde_json::to_string(&record.config)?.as_bytes());
     (record.seed, record.models, record.data) = (config.seed, models, sets.hashes.clone());
     record.command = std::env::args().collect();
@@ -276,37 +293,23 @@ pub fn run(args: &Train, context: Context) -> Result<()> {
     folder.write_run(&record.to_json()?)?;
     let mut lab = NativeLab::new(open::device("cpu")?.0, context.quiet, signal::install()?).keep_in_folder(folder)?;
 
-    let cache = Cache::new(encoder);
-    let data = examples::encode(&learned, &schemas, &vocabulary, &cache, &mut |done, all| {
-        lab.progress("encoding", done as u64, all as u64);
-    })?;
-    let mut state = TrainState::new(&config, (name, cache.encoder.width()), vocabulary, fragments);
-    state.weights.databases = sets.train.iter().map(|pair| pair.database.clone()).collect::<BTreeSet<_>>().into_iter().collect();
-    let began = resources::cpu_seconds();
-    let trained = train(&config, &data, &mut state, "train", &mut lab);
-    lab.end_task();
-    if let Err(TrainError::Lab(LabError::Stopped { step })) = trained {
-        bail!("stopped at step {step} of {}; repeat the command with --resume to go on (saved in {})", config.steps, path.display());
-    }
-    trained?;
-    let cpu_seconds = resources::cpu_seconds().zip(began).map(|(now, began)| now - began);
-    let saved = file::save(&state.weights)?;
+    let databases: BTreeSet<String> = sets.train.iter().map(|pair| pair.database.clone()).collect();
+    let about = (&learned[..], &schemas[..], databases.into_iter().collect());
+    let learned = prepared.learn(&config, about, &mut lab, &path)?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
-    atomic::write_file(&args.out.join("model.safetensors"), &saved.weights)?;
-    atomic::write_file(&args.out.join("config.json"), saved.config.as_bytes())?;
+    atomic::write_file(&args.out.join("model.safetensors"), &learned.saved.weights)?;
+    atomic::write_file(&args.out.join("config.json"), learned.saved.config.as_bytes())?;
 
     // What is scored is what lies in the folder.
-    drop((state, cache));
     let model = sql_model::open(&args.out)?;
-    let found = evaluate(&model, args, &sets, &mut lab)?;
+    let found = evaluate(model.model(), args, &sets, &mut lab)?;
     lab.end_task();
     (record.duration_s, record.finished_unix_ms) = (lab.seconds(), unix_ms());
     record.peak_memory_bytes = resources::peak_memory_bytes();
     if let Some(folder) = lab.into_folder() {
         folder.write_run(&record.to_json()?)?;
     }
-    let size = saved.weights.len();
-    found.print(args, &data, (cpu_seconds, size), context)
+    found.print(args, &learned, context)
 }
 
 /// Scores by set and by kind of ambiguity.
@@ -318,7 +321,7 @@ struct Found {
 /// What lists of ambiguous questions are made by.
 const DECODERS: [&str; 2] = ["beam", "logical-beam"];
 
-fn evaluate(model: &SqlModel, args: &Train, sets: &Sets, lab: &mut NativeLab) -> Result<Found> {
+fn evaluate(model: &dyn TextToSql, args: &Train, sets: &Sets, lab: &mut NativeLab) -> Result<Found> {
     let schemas: BTreeMap<&str, &Schema> = sets.schemas.iter().map(|schema| (schema.name.as_str(), schema)).collect();
     let schema = |name: &str| schemas.get(name).copied().with_context(|| format!("there is no database {name} among the schemas"));
     let mut found = Found { scores: vec![], readings: vec![] };
@@ -357,8 +360,8 @@ fn evaluate(model: &SqlModel, args: &Train, sets: &Sets, lab: &mut NativeLab) ->
 }
 
 impl Found {
-    fn print(&self, args: &Train, data: &examples::Data, (cpu_seconds, bytes): (Option<f64>, usize), context: Context) -> Result<()> {
-        let plain = data.examples.iter().filter(|example| example.kind.is_none()).count();
+    fn print(&self, args: &Train, learned: &Learned, context: Context) -> Result<()> {
+        let Learned { saved, plain, ambiguous, left_out, cpu_seconds } = learned;
         if context.json {
             let scores: BTreeMap<&str, &Score> = self.scores.iter().map(|(name, score)| (*name, score)).collect();
             let of = |of_kind: &Answers| {
@@ -366,17 +369,11 @@ impl Found {
                 json!({"kind": of_kind.kind, "decoder": of_kind.decoder, "questions": of_kind.answers.len(), "either": either, "both": both})
             };
             let readings: Vec<_> = self.readings.iter().map(of).collect();
-            return print_json(
-                &json!({"schema": "vitrine.sql-train/1", "examples": plain, "ambiguous_examples": data.examples.len() - plain,
-                "left_out": data.left_out, "beam": args.beam, "list": LIST, "scores": scores, "readings": readings,
-                "train_cpu_seconds": cpu_seconds, "out": args.out}),
-            );
+            return print_json(&json!({"schema": "vitrine.sql-train/1", "examples": plain, "ambiguous_examples": ambiguous,
+                "left_out": left_out, "beam": args.beam, "list": LIST, "scores": scores, "readings": readings,
+                "train_cpu_seconds": cpu_seconds, "out": args.out}));
         }
-        println!(
-            "{plain} examples learned and {} of both readings, {} left out as this model cannot write them",
-            data.examples.len() - plain,
-            data.left_out
-        );
+        println!("{plain} examples learned and {ambiguous} of both readings, {left_out} left out as this model cannot write them");
         let share = |part: usize, all: usize| format!("{:.3}", part as f64 / all.max(1) as f64);
         if !self.scores.is_empty() {
             println!("{:<10} {:>9} {:>9} {:>9} {:>9} {:>9}", "", "questions", "template", "names", "exact", "in five");
@@ -398,7 +395,7 @@ impl Found {
             let kind = format!("{:?}", of_kind.kind);
             println!("{kind:<10} {:<13} {:>9} {either:>9.3} {both:>9.3}", of_kind.decoder, of_kind.answers.len());
         }
-        println!("{} ({:.1} MB)", args.out.display(), bytes as f64 / 1e6);
+        println!("{} ({:.1} MB)", args.out.display(), saved.weights.len() as f64 / 1e6);
         Ok(())
     }
 }

@@ -10,7 +10,7 @@
 //! | [`encode`] | vectors of texts, computed once |
 //! | [`tape`], [`net`] | differentiation; the network |
 //! | [`boundary`], [`scorer`] | what may follow a word, and its pieces' exact probabilities |
-//! | [`examples`], [`variants`], [`train`], [`evaluate`] | training data as numbers, both readings of ambiguous questions, training, how good a model is |
+//! | [`examples`], [`variants`], [`pools`], [`train`], [`evaluate`] | training data as numbers, both readings of ambiguous questions, training, how good a model is |
 //! | [`mod@file`] | weights and vocabulary as two files |
 //!
 //! **Sources.** Bhaskar et al., EMNLP 2023, for the stages; Reimers and Gurevych, EMNLP 2019, for the encoder; Guo et al., ACL 2019, and Wang et al., ACL 2020, for linking.
@@ -22,6 +22,7 @@ pub mod examples;
 pub mod file;
 pub mod items;
 pub mod net;
+pub mod pools;
 pub mod question;
 pub mod scope;
 pub mod scorer;
@@ -76,13 +77,6 @@ impl SqlModel {
             return Err(StageError::Model(format!("the encoder gives {found} numbers a text, the model needs {expected}")));
         }
         Ok(Self { weights, cache: Cache::new(encoder), whole_names: false })
-    }
-}
-
-impl Weights {
-    /// The first of these databases that the model has learned from.
-    pub fn has_seen<'d>(&self, databases: impl IntoIterator<Item = &'d str>) -> Option<&'d str> {
-        databases.into_iter().find(|name| self.databases.iter().any(|known| known == name))
     }
 }
 

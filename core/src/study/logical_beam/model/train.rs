@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{
-    super::sql::ambiguate::Kind,
     Weights,
     boundary::{aliases, allowed_in_fill, filling, slot_rows},
     examples::{Data, Example, Filler},
     file::{self, FileError},
     net::{Filling, Net, NetConfig, Spans, init},
+    pools::{Pools, Shares},
     scope::Scope,
     spelling::Fragments,
     tape::{Mat, Stretch, Tape, Var},
@@ -49,61 +49,6 @@ pub struct TrainConfig {
     pub checkpoint_every: u64,
     /// How much of each batch are ambiguous questions, by kind.
     pub readings: Shares,
-}
-
-/// Shares of a batch, 0 to 1, by kind of ambiguity: columns, tables, joins, precomputed aggregates. The rest are questions as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Shares {
-    pub c: f64,
-    pub t: f64,
-    pub j: f64,
-    pub p: f64,
-}
-
-impl Default for Shares {
-    fn default() -> Self {
-        Self { c: 0.15, t: 0.15, j: 0.08, p: 0.08 }
-    }
-}
-
-impl Shares {
-    /// No ambiguous questions.
-    pub const NONE: Self = Self { c: 0.0, t: 0.0, j: 0.0, p: 0.0 };
-
-    pub fn of(&self, kind: Kind) -> f64 {
-        match kind {
-            Kind::C => self.c,
-            Kind::T => self.t,
-            Kind::J => self.j,
-            Kind::P => self.p,
-        }
-    }
-
-    /// Reads `C=0.2,J=0.1` (kinds that are not named get 0), or `none`.
-    ///
-    /// # Errors
-    /// What is no kind with its share.
-    pub fn read(text: &str) -> Result<Self, String> {
-        let mut shares = Self::NONE;
-        for part in text.split(',').map(str::trim).filter(|part| *part != "none") {
-            let wrong = || format!("`{part}` is no kind (C, T, J, P) with its share, as in C=0.2");
-            let (kind, share) = part.split_once('=').ok_or_else(wrong)?;
-            let share = share.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(wrong)?;
-            *match Kind::from_name(kind).ok_or_else(wrong)? {
-                Kind::C => &mut shares.c,
-                Kind::T => &mut shares.t,
-                Kind::J => &mut shares.j,
-                Kind::P => &mut shares.p,
-            } = share;
-        }
-        Ok(shares)
-    }
-
-    fn is_sound(&self) -> bool {
-        let all = [self.c, self.t, self.j, self.p];
-        all.iter().all(|share| (0.0..=1.0).contains(share)) && all.iter().sum::<f64>() <= 1.0
-    }
 }
 
 impl Default for TrainConfig {
@@ -248,13 +193,13 @@ struct Part {
 }
 
 /// Scales numbers so that a share of them is dropped.
-struct Dropout {
-    stream: Stream,
-    rate: f64,
+pub struct Dropout {
+    pub stream: Stream,
+    pub rate: f64,
 }
 
 impl Dropout {
-    fn apply(&mut self, tape: &mut Tape<'_>, x: Var) -> Var {
+    pub fn apply(&mut self, tape: &mut Tape<'_>, x: Var) -> Var {
         if self.rate == 0.0 {
             return x;
         }
@@ -410,62 +355,15 @@ fn slots<'d>(
     }
 }
 
-/// Examples that are drawn from by turns: all unambiguous ones, and those of each kind of ambiguity.
-struct Pools {
-    /// Numbers of the examples, and their share of a batch.
-    pools: Vec<(&'static str, Vec<usize>, f64)>,
-}
-
-impl Pools {
-    fn new(data: &Data, readings: &Shares) -> Self {
-        let of = |kind: Option<Kind>| (0..data.examples.len()).filter(|&i| data.examples[i].kind == kind).collect::<Vec<usize>>();
-        let mut pools = vec![("order", of(None), 1.0)];
-        for (name, kind) in [("order C", Kind::C), ("order T", Kind::T), ("order J", Kind::J), ("order P", Kind::P)] {
-            pools.push((name, of(Some(kind)), readings.of(kind)));
-        }
-        // Where there is nothing to draw from, the unambiguous ones stand in; and the other way round.
-        let given: f64 = pools[1..].iter().filter(|(_, pool, _)| !pool.is_empty()).map(|(.., share)| share).sum();
-        pools[0].2 = 1.0 - given;
-        if pools[0].1.is_empty() {
-            pools[0].1 = (0..data.examples.len()).collect();
-        }
-        pools.retain(|(_, pool, share)| !pool.is_empty() && *share > 0.0);
-        Self { pools }
+/// A step against a gradient, which is clipped; its norm before, and the learning rate.
+pub fn descend(config: &TrainConfig, step: u64, (params, moments): (&mut [Mat], &mut [Moments]), gradient: &mut [Vec<f32>]) -> [f64; 2] {
+    let adam = AdamW { weight_decay: config.weight_decay, ..AdamW::default() };
+    let norm = clip_norm(&mut gradient.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>(), config.max_norm);
+    let lr = config.lr * linear_with_warm_up(step + 1, config.warm_up, config.steps + 1);
+    for ((param, gradient), moments) in params.iter_mut().zip(gradient).zip(moments) {
+        adam.step(&mut param.data, gradient, moments, step + 1, lr, Direction::Descend);
     }
-
-    /// The examples of a step, and whether each one's query has its plan in front. Each pool is gone through in an order that is shuffled anew whenever it is used up.
-    fn batch(&self, config: &TrainConfig, step: u64) -> Vec<(usize, bool)> {
-        let size = config.batch_size;
-        let mut coin = Stream::new(config.seed, "planned", step);
-        let mut drawn = Vec::with_capacity(size);
-        // Of kinds first: what their shares leave is for the first pool.
-        let before = |step: u64| -> Vec<usize> {
-            let all = step as usize * size;
-            let mut counts: Vec<usize> = self.pools.iter().map(|(.., share)| (all as f64 * share).floor() as usize).collect();
-            let kinds: usize = counts.iter().skip(1).sum();
-            if let Some(first) = counts.first_mut() {
-                *first = all - kinds.min(all);
-            }
-            counts
-        };
-        for (((name, pool, _), from), to) in self.pools.iter().zip(before(step)).zip(before(step + 1)) {
-            let mut order: Option<(usize, Vec<usize>)> = None;
-            for at in from..to {
-                let epoch = at / pool.len();
-                let shuffled = match order.take().filter(|(of, _)| *of == epoch) {
-                    Some(order) => order,
-                    None => {
-                        let mut all = pool.clone();
-                        Stream::new(config.seed, name, epoch as u64).shuffle(&mut all);
-                        (epoch, all)
-                    }
-                };
-                drawn.push((shuffled.1[at % pool.len()], coin.uniform() < 0.5));
-                order = Some(shuffled);
-            }
-        }
-        drawn
-    }
+    [norm, lr]
 }
 
 /// Trains from `state` on, with checkpoints in `lab`.
@@ -480,8 +378,8 @@ pub fn train(config: &TrainConfig, data: &Data, state: &mut TrainState, phase: &
     if let Some(bytes) = lab.resume(phase) {
         *state = file::resume(&bytes, state)?;
     }
-    let adam = AdamW { weight_decay: config.weight_decay, ..AdamW::default() };
-    let pools = Pools::new(data, &config.readings);
+    let kinds: Vec<_> = data.examples.iter().map(|example| example.kind).collect();
+    let pools = Pools::new(&kinds, &config.readings);
     while state.step < config.steps {
         let step = state.step;
         let batch = pools.batch(config, step);
@@ -506,11 +404,7 @@ pub fn train(config: &TrainConfig, data: &Data, state: &mut TrainState, phase: &
         if !loss.iter().all(|x| x.is_finite()) {
             return Err(TrainError::NotFinite { step });
         }
-        let norm = clip_norm(&mut gradient.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>(), config.max_norm);
-        let lr = config.lr * linear_with_warm_up(step + 1, config.warm_up, config.steps + 1);
-        for ((param, gradient), moments) in state.weights.params.iter_mut().zip(&gradient).zip(&mut state.moments) {
-            adam.step(&mut param.data, gradient, moments, step + 1, lr, Direction::Descend);
-        }
+        let [norm, lr] = descend(config, step, (&mut state.weights.params, &mut state.moments), &mut gradient);
         state.step += 1;
         lab.progress(phase, state.step, config.steps);
         if state.step.is_multiple_of(10) || state.step == config.steps {
