@@ -3,7 +3,7 @@
 mod ambiguate;
 mod coverage;
 mod decode;
-mod learn;
+pub mod learn;
 mod matching;
 mod plan;
 pub mod train;

@@ -133,7 +133,7 @@ struct Sets {
 
 impl Train {
     /// Training at the quick preset: on the published data in `data`, or on what is made by rule.
-    pub fn quick(data: Option<&Path>, runs: &Path, out: &Path, seed: u64) -> Self {
+    pub fn quick(data: Option<&Path>, architecture: Architecture, (runs, out): (&Path, &Path), seed: u64) -> Self {
         let spider = |name: &str| data.map(|data| data.join("spider").join(name));
         let ambiqt = |name: &str| data.map(|data| data.join("ambiqt").join(name));
         Self {
@@ -145,7 +145,7 @@ impl Train {
             readings: None,
             ambiqt: None,
             test: None,
-            architecture: Architecture::Slots,
+            architecture,
             encoder: None,
             preset: Preset::Quick,
             steps: None,

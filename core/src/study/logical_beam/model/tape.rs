@@ -135,6 +135,7 @@ pub struct Tape<'a> {
 }
 
 /// The inner product, eight sums side by side.
+#[inline]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut lanes = [0.0_f32; 8];
@@ -146,11 +147,13 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
+#[inline]
 fn add_scaled(to: &mut [f32], by: f32, x: &[f32]) {
     to.iter_mut().zip(x).for_each(|(to, x)| *to += by * x);
 }
 
 /// Softmax in place; the logarithm of the sum of exponentials is returned.
+#[inline]
 pub fn softmax(row: &mut [f32]) -> f32 {
     let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0;

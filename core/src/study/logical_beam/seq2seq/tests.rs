@@ -5,7 +5,7 @@ use super::{
             pools::Shares,
             train::{TrainConfig, TrainError},
         },
-        stages::{Reading as _, Stage},
+        stages::Stage,
         synthetic::{SyntheticConfig, synthetic},
     },
     examples::{Data, encode, vocabulary},

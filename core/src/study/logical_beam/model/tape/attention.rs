@@ -1,4 +1,6 @@
 //! Operations of a transformer as functions of plain memory, each with its pullback: attention of several heads, normalised rows, losses that may copy.
+//!
+//! Sums run row by row in a fixed order, in code for the widest vectors that the processor has.
 
 use std::ops::Range;
 
@@ -6,6 +8,11 @@ use super::{Mat, add_scaled, dot, softmax};
 
 /// Each row of `q` attends to the rows of its span of `k` and takes those of `v`, head by head. Returns the result and the weights, row by row and head by head.
 pub fn heads(q: &Mat, k: &Mat, v: &Mat, spans: &[Range<usize>], heads: usize) -> (Mat, Vec<f32>) {
+    pulp::Arch::new().dispatch(|| heads_inner(q, k, v, spans, heads))
+}
+
+#[inline]
+fn heads_inner(q: &Mat, k: &Mat, v: &Mat, spans: &[Range<usize>], heads: usize) -> (Mat, Vec<f32>) {
     let width = q.cols / heads.max(1);
     let scale = 1.0 / (width as f32).sqrt();
     let mut out = Mat::zeros(q.rows, q.cols);
@@ -27,7 +34,12 @@ pub fn heads(q: &Mat, k: &Mat, v: &Mat, spans: &[Range<usize>], heads: usize) ->
 }
 
 /// The gradients of [`heads`] at `q`, `k` and `v`.
-pub fn pull_heads([q, k, v]: [&Mat; 3], spans: &[Range<usize>], heads: usize, weights: &[f32], d: &[f32]) -> [Vec<f32>; 3] {
+pub fn pull_heads(qkv: [&Mat; 3], spans: &[Range<usize>], heads: usize, weights: &[f32], d: &[f32]) -> [Vec<f32>; 3] {
+    pulp::Arch::new().dispatch(|| pull_heads_inner(qkv, spans, heads, weights, d))
+}
+
+#[inline]
+fn pull_heads_inner([q, k, v]: [&Mat; 3], spans: &[Range<usize>], heads: usize, weights: &[f32], d: &[f32]) -> [Vec<f32>; 3] {
     let (width, cols) = (q.cols / heads.max(1), q.cols);
     let scale = 1.0 / (width as f32).sqrt();
     let [mut dq, mut dk, mut dv] = [q, k, v].map(|mat| vec![0.0; mat.data.len()]);
