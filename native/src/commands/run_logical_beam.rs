@@ -24,7 +24,10 @@ use vitrine_core::{
 
 use super::{
     Context, print_json,
-    sql::train::{self, Train},
+    sql::{
+        learn::Architecture,
+        train::{self, Train},
+    },
 };
 use crate::{
     Outcome, atomic,
@@ -32,16 +35,22 @@ use crate::{
     open::{self, text},
     resources,
     run_folder::RunFolder,
-    signal, sql_model,
+    signal,
+    sql_model::{self, Trained},
 };
 
 const STUDY: &str = "logical-beam";
+/// Decoders that are also run with each name as one piece.
+const WHOLE: [&str; 2] = ["beam", "logical-beam"];
 
 #[derive(Debug, Args)]
 pub struct LogicalBeam {
     /// Folder of a model that `sql train` made; trained first where it is left out.
     #[arg(long)]
     model: Option<PathBuf>,
+    /// What kind of model to train; where there are no data, seq2seq, as on questions made by rule the other kind leaves nothing to find.
+    #[arg(long, value_enum, conflicts_with = "model")]
+    architecture: Option<Architecture>,
     /// A folder with C.jsonl, T.jsonl, J.jsonl, P.jsonl and tables.json; questions made by rule without, and those of `VITRINE_DATA` where it is set.
     #[arg(long)]
     ambiqt: Option<PathBuf>,
@@ -51,7 +60,7 @@ pub struct LogicalBeam {
     /// Ask at most so many questions of each kind, evenly spread.
     #[arg(long, default_value_t = 60)]
     most: usize,
-    /// Spell each name as one piece: the harder baseline.
+    /// Spell each name as one piece everywhere, not for beam and logical-beam alone: the harder baseline.
     #[arg(long)]
     whole_names: bool,
     #[arg(long, default_value_t = 0)]
@@ -109,14 +118,25 @@ pub fn run(args: &LogicalBeam, context: Context) -> Result<Outcome> {
     let folder = if let Some(folder) = &args.model {
         folder.clone()
     } else {
-        let folder = args.out.join(format!("sql-model-{}-{}", if data.is_some() { "spider" } else { "made" }, args.seed));
+        let (of, architecture) = match (&data, args.architecture) {
+            (Some(_), architecture) => ("spider", architecture.unwrap_or_default()),
+            (None, architecture) => ("made", architecture.unwrap_or(Architecture::Seq2seq)),
+        };
+        let kind = if architecture == Architecture::Slots { "" } else { "-seq2seq" };
+        let folder = args.out.join(format!("sql-model-{of}{kind}-{}", args.seed));
         if !folder.join("model.safetensors").exists() {
-            train::run(&Train::quick(data.as_deref(), &args.out, &folder, args.seed), Context { json: false, ..context })?;
+            train::run(&Train::quick(data.as_deref(), architecture, (&args.out, &folder), args.seed), Context { json: false, ..context })?;
         }
         folder
     };
     let mut model = sql_model::open(&folder)?;
-    model.whole_names = args.whole_names;
+    if matches!(model, Trained::Seq2Seq(_)) {
+        ensure!(!args.whole_names, "a model over sub-words spells every name by pieces");
+    }
+    let seen = |line: &&Line| model.databases().contains(&line.database);
+    if let Some(seen) = lines.iter().find(seen).map(|line| &line.database) {
+        bail!("the model in {} has learned from database {seen}; what is evaluated has to be unseen", folder.display());
+    }
 
     let mut record = RunRecord::new(STUDY);
     record.models = ["config.json", "model.safetensors"]
@@ -140,15 +160,30 @@ pub fn run(args: &LogicalBeam, context: Context) -> Result<Outcome> {
     let schema = |name: &str| {
         schemas.iter().find(|schema| schema.name == name).with_context(|| format!("there is no database {name} among the schemas"))
     };
+    // The harder baseline, beside the other, where the model has both.
+    let both_views = !args.whole_names && matches!(model, Trained::Slots(_));
+    let views: Vec<(String, &Decoder, bool)> = decoders
+        .iter()
+        .map(|(name, decoder)| ((*name).to_owned(), decoder, args.whole_names))
+        .chain(
+            decoders
+                .iter()
+                .filter(|(name, _)| both_views && WHOLE.contains(name))
+                .map(|(name, decoder)| (format!("{name}, whole names"), decoder, true)),
+        )
+        .collect();
     let mut all = vec![];
     for kind in Kind::ALL {
         let of_kind: Vec<&Line> = lines.iter().filter(|line| line.example.kind == kind).collect();
         let some: Vec<&&Line> = of_kind.iter().step_by(of_kind.len().div_ceil(args.most).max(1)).collect();
-        for (name, decoder) in &decoders {
-            let mut answers = Answers { decoder: (*name).to_owned(), kind, answers: vec![] };
+        for (name, decoder, whole) in &views {
+            if let Trained::Slots(model) = &mut model {
+                model.whole_names = *whole;
+            }
+            let mut answers = Answers { decoder: name.clone(), kind, answers: vec![] };
             for (i, line) in some.iter().enumerate() {
                 ensure!(!lab.stopping(), "stopped; the run has no result");
-                answers.answers.push(ask(&model, line, schema(&line.database)?, decoder, limits)?);
+                answers.answers.push(ask(model.model(), line, schema(&line.database)?, decoder, limits)?);
                 lab.progress(&format!("{kind:?}, {name}"), i as u64 + 1, some.len() as u64);
             }
             all.push(answers);
@@ -162,16 +197,13 @@ pub fn run(args: &LogicalBeam, context: Context) -> Result<Outcome> {
         None => "Questions and schemas made by rule: they show how the methods differ, not how good they are on people's questions.",
     };
     findings.caveats = vec![
-        format!(
-            "A small model ({:.1} million numbers behind a frozen encoder) trained in minutes.",
-            model.weights.params.iter().map(|p| p.data.len()).sum::<usize>() as f64 / 1e6
-        ),
+        format!("A small model ({:.1} million numbers {}) trained in minutes.", model.numbers() as f64 / 1e6, model.describe()),
         about.to_owned(),
         format!("At most {} questions of each kind; lists of five; one seed.", args.most),
         if args.whole_names {
             "Names are single pieces.".to_owned()
         } else {
-            "Names are spelled by pieces, so beams spend width on spellings.".to_owned()
+            "Names are spelled by pieces, so beams spend width on spellings; rows with whole names have each name as one piece.".to_owned()
         },
     ];
     record.duration_s = lab.seconds();
@@ -185,12 +217,12 @@ pub fn run(args: &LogicalBeam, context: Context) -> Result<Outcome> {
         print_json(&findings)?;
         return Ok(Outcome::Fine);
     }
-    println!("{:<5} {:<14} {:>9} {:>8} {:>8} {:>9}", "kind", "decoder", "questions", "either", "both", "prefixes");
+    println!("{:<5} {:<25} {:>9} {:>8} {:>8} {:>9}", "kind", "decoder", "questions", "either", "both", "prefixes");
     for answers in &all {
         let [either, both] = answers.shares();
         let scored = answers.answers.iter().map(|a| a.scored).sum::<usize>() as f64 / answers.answers.len().max(1) as f64;
         println!(
-            "{:<5} {:<14} {:>9} {:>8.1} {:>8.1} {scored:>9.0}",
+            "{:<5} {:<25} {:>9} {:>8.1} {:>8.1} {scored:>9.0}",
             format!("{:?}", answers.kind),
             answers.decoder,
             answers.answers.len(),

@@ -9,11 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use burn::tensor::Device;
-use vitrine_core::study::logical_beam::{
-    causal::Causal,
-    model::{SqlModel, file},
-    stages::TextToSql,
-};
+use vitrine_core::study::logical_beam::{causal::Causal, stages::TextToSql};
 
 use crate::{
     open::{self, Opened, text},
@@ -25,14 +21,14 @@ pub enum Model {
     /// A causal language model, asked by a prompt.
     Causal(Box<Opened>),
     /// One that `sql train` made.
-    Trained(Box<SqlModel>),
+    Trained(sql_model::Trained),
 }
 
 /// Opens the model of this name or path: a Hugging Face folder, a GGUF file, a name of the registry. A folder of a trained text-to-SQL model is told apart here, before the others.
 pub fn open(name: &str, device: &Device) -> Result<Model> {
     let folder = Path::new(name);
-    if folder.is_dir() && text(&folder.join("config.json")).is_ok_and(|config| file::is_config(&config)) {
-        return Ok(Model::Trained(Box::new(sql_model::open(folder)?)));
+    if folder.is_dir() && text(&folder.join("config.json")).is_ok_and(|config| sql_model::is_config(&config)) {
+        return Ok(Model::Trained(sql_model::open(folder)?));
     }
     Ok(Model::Causal(Box::new(open::model(name, device)?)))
 }
@@ -45,7 +41,7 @@ impl Model {
     pub fn with<T>(&self, use_it: impl FnOnce(&dyn TextToSql) -> Result<T>) -> Result<T> {
         match self {
             Self::Causal(opened) => use_it(&Causal::new(&opened.model, &opened.tokenizer).context("this model cannot write SQL")?),
-            Self::Trained(model) => use_it(&**model),
+            Self::Trained(model) => use_it(model.model()),
         }
     }
 

@@ -7,7 +7,8 @@
 //! | [`causal`] | any causal language model as such a model |
 //! | [`prefix`] | queries while they are written: whether a text can still become one |
 //! | [`stages`] | what decoding asks of a text-to-SQL model |
-//! | [`model`], [`synthetic`] | a text-to-SQL model that trains in minutes; questions and queries made by rule |
+//! | [`model`], [`seq2seq`] | a text-to-SQL model that trains in minutes; one from scratch, text in and text out |
+//! | [`synthetic`] | questions and queries made by rule |
 //! | [`comparison`] | decoders against each other, with intervals and judged claims |
 //! | [`golden`], [`golden_coverage`] | comparison with what the official evaluators computed |
 //!
@@ -20,6 +21,7 @@ pub mod golden;
 pub mod golden_coverage;
 pub mod model;
 pub mod prefix;
+pub mod seq2seq;
 pub mod sql;
 pub mod stages;
 pub mod synthetic;

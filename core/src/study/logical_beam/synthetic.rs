@@ -5,6 +5,7 @@
 //! questions; of their queries the ambiguous questions are made. A function of the seed.
 
 mod forms;
+pub mod other_names;
 mod things;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,8 @@ pub struct Synthetic {
     pub held_out: Vec<Pair>,
     /// Of `held_out`, with two readings each.
     pub ambiguous: Vec<Line>,
+    /// Of `train`, likewise.
+    pub ambiguous_train: Vec<Line>,
 }
 
 /// A schema and what its names are called in sentences.
@@ -61,7 +64,7 @@ struct Made {
 pub fn synthetic(config: &SyntheticConfig) -> Synthetic {
     let made: Vec<Made> = (0..config.schemas).map(|i| schema(config.seed, i)).collect();
     let held_out_from = config.schemas.saturating_sub(config.held_out);
-    let (mut train, mut held_out, mut ambiguous) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut train, mut held_out, mut ambiguous, mut ambiguous_train) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (i, made) in made.iter().enumerate() {
         let mut stream = Stream::new(config.seed, "synthetic questions", i as u64);
         let (columns, tables) = names(made);
@@ -70,18 +73,17 @@ pub fn synthetic(config: &SyntheticConfig) -> Synthetic {
         for _ in 0..config.questions_a_schema {
             let Some(form) = stream.pick(&FORMS) else { continue };
             let (question, query) = form(made, &mut stream);
-            if i >= held_out_from {
-                for kind in Ambiguity::ALL {
-                    for example in ambiguate(kind, &query, &made.schema, &synonyms) {
-                        let id = format!("{kind:?}{}", ambiguous.len());
-                        ambiguous.push(Line { id, database: made.schema.name.clone(), question: question.clone(), example });
-                    }
+            let lines = if i < held_out_from { &mut ambiguous_train } else { &mut ambiguous };
+            for kind in Ambiguity::ALL {
+                for example in ambiguate(kind, &query, &made.schema, &synonyms) {
+                    let id = format!("{kind:?}{}", lines.len());
+                    lines.push(Line { id, database: made.schema.name.clone(), question: question.clone(), example });
                 }
             }
-            to.push(Pair { database: made.schema.name.clone(), question, query });
+            to.push(Pair { database: made.schema.name.clone(), question, query, kind: None });
         }
     }
-    Synthetic { schemas: made.into_iter().map(|made| made.schema).collect(), train, held_out, ambiguous }
+    Synthetic { schemas: made.into_iter().map(|made| made.schema).collect(), train, held_out, ambiguous, ambiguous_train }
 }
 
 fn schema(seed: u64, number: usize) -> Made {

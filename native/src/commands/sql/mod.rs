@@ -3,6 +3,7 @@
 mod ambiguate;
 mod coverage;
 mod decode;
+pub mod learn;
 mod matching;
 mod plan;
 pub mod train;
@@ -43,7 +44,7 @@ pub enum Command {
     Decode(Box<decode::Decode>),
     /// Train a text-to-SQL model on questions with queries; without data on ones made by rule.
     #[command(
-        after_help = "Examples:\n  vitrine sql train --out sql-model\n  vitrine sql train --data train.jsonl --tables tables.json --ambiqt ambiqt/ --out sql-model"
+        after_help = "Examples:\n  vitrine sql train --out sql-model\n  vitrine sql train --data train.jsonl --tables tables.json --ambiqt ambiqt/ --out sql-model\n  vitrine sql train --architecture seq2seq --readings C=0.2,T=0.2 --out sql-model"
     )]
     Train(Box<train::Train>),
 }

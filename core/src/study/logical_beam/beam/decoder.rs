@@ -93,6 +93,7 @@ impl Decoder {
             ("one-stage", Self::LogicalBeam(LogicalBeam::one_stage())),
             ("plain-beams", Self::LogicalBeam(LogicalBeam::plain_beams())),
             ("plain-fill", Self::LogicalBeam(LogicalBeam::plain_fill())),
+            ("wide-plans", Self::LogicalBeam(LogicalBeam::wide_plans())),
             ("masking", Self::Masking(Masking::default())),
         ]
     }

@@ -105,6 +105,11 @@ impl LogicalBeam {
         Self { fill: Fill::Beam, ..Self::default() }
     }
 
+    /// With a beam behind each plan, as the released code allows: several templates of the plan that the model prefers.
+    pub fn wide_plans() -> Self {
+        Self { plans: Plans { width: 3, ..Plans::default() }, ..Self::default() }
+    }
+
     /// The list of a question.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use super::{
     encode::{EncodedQuestion, EncodedSchema},
     net::{Filling, Memory, Net, SlotRows, Spans, State},
     question::{FACTS, LINKS},
-    scope::{FLAGS, Scope},
+    scope::{FLAGS, PLACES, Places, Scope},
     tape::{Links, Mat, Tape},
     words::{BEGIN_FILL, END, Role, UNKNOWN, Vocabulary, may_follow},
 };
@@ -116,24 +116,26 @@ pub fn slot_rows<'q>(
     (words_from, items_from): (usize, usize),
 ) -> SlotRows<'q> {
     let items = &schema.items;
-    let n = question.words.len();
+    let n = question.asked.words.len();
     let words = words_from..words_from + n;
     let range = match kind {
         Filling::Table => items.of_tables(),
         Filling::Column => items.of_columns(),
         Filling::Value => {
-            let links = Links { values: &question.value_links, candidates: question.values.len(), kinds: LINKS };
-            let features = question.values.iter().flat_map(|value| value.facts.into_iter().chain([0.0; FLAGS])).collect();
+            let links = Links { values: &question.asked.value_links, candidates: question.asked.values.len(), kinds: LINKS };
+            let features = question.asked.values.iter().flat_map(|value| value.facts.into_iter().chain([0.0; FLAGS + PLACES])).collect();
             return SlotRows { output, words, links, items: None, features };
         }
     };
     let links =
         Links { values: &question.linked.links[range.start * n * LINKS..range.end * n * LINKS], candidates: range.len(), kinds: LINKS };
-    let mut features = Vec::with_capacity(range.len() * (FACTS + FLAGS));
+    let mut features = Vec::with_capacity(range.len() * (FACTS + FLAGS + PLACES));
+    let places = Places::new(&question.linked.places, range.clone(), scope.chosen(kind == Filling::Table));
     for item in range.clone() {
         features.extend_from_slice(&question.linked.facts[item * FACTS..(item + 1) * FACTS]);
         let flags = if kind == Filling::Table { scope.table_flags(items, item) } else { scope.column_flags(items, item) };
         features.extend(flags.map(f32::from));
+        features.extend(places.flags(item).map(f32::from));
     }
     SlotRows { output, words, links, items: Some(items_from + range.start..items_from + range.end), features }
 }

@@ -5,7 +5,7 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
-    rc::Rc,
+    sync::Arc,
 };
 
 use super::{
@@ -98,30 +98,57 @@ impl Encoder for Letters {
     }
 }
 
-/// A schema's items with their vectors, `[item, features]`.
+/// A schema's items with their vectors.
 #[derive(Debug)]
 pub struct EncodedSchema {
     pub items: Items,
-    pub vectors: Mat,
+    /// Of each name, and of each word of it.
+    names: Vec<Arc<[f32]>>,
+    name_words: Vec<Vec<Arc<[f32]>>>,
 }
 
-/// A question's input to the network.
-#[derive(Debug, Clone)]
-pub struct EncodedQuestion {
+/// A question by itself: the same beside every schema.
+#[derive(Debug)]
+pub struct EncodedWords {
     pub words: Vec<Word>,
-    pub linked: Linked,
     pub values: Vec<Value>,
     pub value_links: Vec<f32>,
-    /// `[word, features + WORD_FACTS]`.
-    pub word_rows: Mat,
-    /// `[item, features + FACTS]`.
-    pub item_rows: Mat,
+    /// The words in their context, `[word, features]`, and each alone.
+    context: Vec<f32>,
+    alone: Vec<Arc<[f32]>>,
+}
+
+/// A question beside a schema.
+#[derive(Debug, Clone)]
+pub struct EncodedQuestion {
+    pub asked: Arc<EncodedWords>,
+    pub linked: Linked,
+}
+
+/// Vectors with facts behind each.
+fn rows<'v>(width: usize, vectors: impl Iterator<Item = &'v [f32]>, facts: &[f32], n: usize) -> Mat {
+    let data = vectors.zip(facts.chunks_exact(n)).flat_map(|(vector, facts)| vector.iter().map(|x| x * 4.0).chain(facts.iter().copied()));
+    Mat::of(width + n, data.collect())
+}
+
+impl EncodedQuestion {
+    /// The words as the network reads them, `[word, features + WORD_FACTS]`.
+    pub fn word_rows(&self) -> Mat {
+        let width = self.asked.context.len() / self.asked.words.len().max(1);
+        rows(width, self.asked.context.chunks_exact(width.max(1)), &self.linked.word_facts, question::WORD_FACTS)
+    }
+
+    /// The items of its schema as the network reads them, `[item, features + FACTS]`.
+    pub fn item_rows(&self, schema: &EncodedSchema) -> Mat {
+        let width = schema.names.first().map_or(0, |vector| vector.len());
+        rows(width, schema.names.iter().map(|vector| &vector[..]), &self.linked.facts, question::FACTS)
+    }
 }
 
 /// Vectors by text.
 pub struct Cache {
     pub encoder: Box<dyn Encoder>,
-    kept: RefCell<BTreeMap<String, Rc<[f32]>>>,
+    kept: RefCell<BTreeMap<String, Arc<[f32]>>>,
 }
 
 impl Cache {
@@ -130,7 +157,7 @@ impl Cache {
     }
 
     /// Vectors of texts, those that are new all at once.
-    fn vectors(&self, texts: &[String]) -> Result<Vec<Rc<[f32]>>, StageError> {
+    fn vectors(&self, texts: &[String]) -> Result<Vec<Arc<[f32]>>, StageError> {
         let mut kept = self.kept.borrow_mut();
         if kept.len() + texts.len() > MOST_KEPT {
             kept.clear();
@@ -152,51 +179,41 @@ impl Cache {
         let items = Items::new(schema);
         let names: Vec<String> = items.items.iter().map(|item| item.words.join(" ")).collect();
         let words: Vec<String> = items.items.iter().flat_map(|item| item.words.iter().cloned()).collect();
-        let vectors = self.vectors(&[names.clone(), words].concat())?;
-        let data = vectors[..names.len()].iter().flat_map(|vector| vector.iter().copied()).collect();
-        Ok(EncodedSchema { items, vectors: Mat { rows: names.len(), cols: self.encoder.width(), data } })
+        let mut vectors = self.vectors(&[names.clone(), words].concat())?;
+        let mut of_words = vectors.split_off(names.len().min(vectors.len())).into_iter();
+        let name_words = items.items.iter().map(|item| of_words.by_ref().take(item.words.len()).collect()).collect();
+        Ok(EncodedSchema { items, names: vectors, name_words })
     }
 
-    /// Questions beside their schemas.
+    /// Questions by themselves.
     ///
     /// # Errors
     /// [`StageError::EmptyQuestion`], and what running the encoder finds.
-    pub fn questions(&self, questions: &[(&str, &EncodedSchema)]) -> Result<Vec<EncodedQuestion>, StageError> {
-        let words: Vec<Vec<Word>> = questions.iter().map(|(question, _)| question::question_words(question)).collect();
+    pub fn words(&self, questions: &[&str]) -> Result<Vec<Arc<EncodedWords>>, StageError> {
+        let words: Vec<Vec<Word>> = questions.iter().map(|question| question::question_words(question)).collect();
         if words.iter().any(Vec::is_empty) {
             return Err(StageError::EmptyQuestion);
         }
         let texts: Vec<Vec<String>> = words.iter().map(|words| words.iter().map(|word| word.text.clone()).collect()).collect();
         let in_context = self.encoder.words(&texts).map_err(|e| StageError::Model(e.to_string()))?;
-        let one = |((words, in_context), (_, schema)): ((Vec<Word>, Vec<f32>), &(&str, &EncodedSchema))| {
-            self.question(words, &in_context, schema)
+        let width = self.encoder.width();
+        let one = |(words, in_context): (Vec<Word>, Vec<f32>)| {
+            let alone = self.vectors(&words.iter().map(|word| word.text.to_lowercase()).collect::<Vec<_>>())?;
+            let values = question::values(&words);
+            let value_links = question::value_links(&values, words.len());
+            let context = in_context.chunks_exact(width).flat_map(|vector| unit(vector.to_vec())).collect();
+            Ok(Arc::new(EncodedWords { words, values, value_links, context, alone }))
         };
-        words.into_iter().zip(in_context).zip(questions).map(one).collect()
+        words.into_iter().zip(in_context).map(one).collect()
     }
 
-    fn question(&self, words: Vec<Word>, in_context: &[f32], schema: &EncodedSchema) -> Result<EncodedQuestion, StageError> {
-        let EncodedSchema { items, vectors } = schema;
-        let width = self.encoder.width();
-        let lower: Vec<String> = words.iter().map(|word| word.text.to_lowercase()).collect();
-        let alone = self.vectors(&lower)?;
-        let name_words: Vec<Vec<Rc<[f32]>>> = items.items.iter().map(|item| self.vectors(&item.words)).collect::<Result<_, _>>()?;
+    /// A question beside a schema.
+    pub fn link(&self, asked: &Arc<EncodedWords>, schema: &EncodedSchema) -> EncodedQuestion {
         let compared = Vectors {
-            words: alone.iter().map(|vector| &vector[..]).collect(),
-            names: (0..vectors.rows).map(|i| vectors.row(i)).collect(),
-            name_words: name_words.iter().map(|words| words.iter().map(|vector| &vector[..]).collect()).collect(),
+            words: asked.alone.iter().map(|vector| &vector[..]).collect(),
+            names: schema.names.iter().map(|vector| &vector[..]).collect(),
+            name_words: schema.name_words.iter().map(|words| words.iter().map(|vector| &vector[..]).collect()).collect(),
         };
-        let linked = question::link(items, &words, &compared);
-        let values = question::values(&words);
-        let value_links = question::value_links(&values, words.len());
-        let rows = |vectors: &[f32], facts: &[f32], n: usize| {
-            let cols = width + n;
-            let data = vectors.chunks_exact(width).zip(facts.chunks_exact(n)).flat_map(|(v, f)| v.iter().chain(f).copied()).collect();
-            Mat::of(cols, data)
-        };
-        let units: Vec<f32> = in_context.chunks_exact(width).flat_map(|vector| unit(vector.to_vec())).map(|x| x * 4.0).collect();
-        let scaled: Vec<f32> = vectors.data.iter().map(|x| x * 4.0).collect();
-        let word_rows = rows(&units, &linked.word_facts, question::WORD_FACTS);
-        let item_rows = rows(&scaled, &linked.facts, question::FACTS);
-        Ok(EncodedQuestion { words, linked, values, value_links, word_rows, item_rows })
+        EncodedQuestion { asked: Arc::clone(asked), linked: question::link(&schema.items, &asked.words, &compared) }
     }
 }

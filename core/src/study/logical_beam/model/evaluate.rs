@@ -43,14 +43,6 @@ pub struct Score {
     pub exact_in_list: usize,
 }
 
-/// What was counted over ambiguous questions.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Readings {
-    pub questions: usize,
-    pub either: usize,
-    pub both: usize,
-}
-
 /// Texts of a stage, the best first; none where the search found none.
 ///
 /// # Errors
@@ -91,27 +83,6 @@ pub fn score(model: &dyn TextToSql, pair: &Pair, schema: &Schema, width: usize, 
         score.exact += usize::from(right.first() == Some(&true));
         score.exact_in_list += usize::from(right.contains(&true));
     }
-    Ok(list)
-}
-
-/// Asks an ambiguous question of its changed schema, by beam search.
-///
-/// # Errors
-/// What the model says.
-pub fn readings(
-    model: &dyn TextToSql,
-    line: &Line,
-    schema: &Schema,
-    width: usize,
-    found: &mut Readings,
-) -> Result<Vec<String>, StageError> {
-    let changed = changed(schema, &line.example.change);
-    let reading = model.read(&line.question, &changed)?;
-    let list = texts(&*reading, Stage::Query, &Beam::new(width), LIST)?;
-    let [either, both] = covered(line, &list, &Names::new(schema));
-    found.questions += 1;
-    found.either += usize::from(either);
-    found.both += usize::from(both);
     Ok(list)
 }
 

@@ -1,11 +1,17 @@
 //! Questions with queries as numbers: what is computed once before training.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
 use serde::Deserialize;
 use thiserror::Error;
 
 use super::{
     super::{
         sql::{
+            ambiguate::Kind,
             plan::Plan,
             schema::Schema,
             template::{SchemaWords, Slot},
@@ -33,6 +39,9 @@ pub struct Pair {
     pub database: String,
     pub question: String,
     pub query: String,
+    /// Of an example that was made ambiguous ([`super::variants`]), how.
+    #[serde(skip)]
+    pub kind: Option<Kind>,
 }
 
 /// Why there are no examples.
@@ -86,7 +95,9 @@ pub enum Filler {
 #[derive(Debug, Clone)]
 pub struct Example {
     pub schema: usize,
-    pub question: EncodedQuestion,
+    pub kind: Option<Kind>,
+    /// Shared by the queries of one question.
+    pub question: Arc<EncodedQuestion>,
     pub plan: [usize; 2],
     pub template: Vec<usize>,
     pub acts: Vec<Act>,
@@ -100,17 +111,27 @@ pub struct Data {
     pub left_out: usize,
 }
 
-/// The words of a query, where it can be learned at all.
-fn read<'p>(
-    pair: &'p Pair,
-    schemas: &[(Schema, SchemaWords)],
-) -> Result<(usize, &'p Pair, Option<(Vec<String>, Vec<Filled>)>), ExampleError> {
-    let at = schemas
-        .iter()
-        .position(|(schema, _)| schema.name == pair.database)
-        .ok_or_else(|| ExampleError::NoDatabase(pair.database.clone()))?;
-    let words = words_of(&pair.query, &schemas[at].1).filter(|(_, filled)| filled.len() <= LONGEST_QUERY);
-    Ok((at, pair, words))
+/// Schemas by name.
+struct Schemas<'s> {
+    all: Vec<(&'s Schema, SchemaWords)>,
+    by_name: BTreeMap<&'s str, usize>,
+}
+
+impl<'s> Schemas<'s> {
+    /// Those that the questions are about.
+    fn new(pairs: &[Pair], schemas: &'s [Schema]) -> Self {
+        let used: BTreeSet<&str> = pairs.iter().map(|pair| pair.database.as_str()).collect();
+        let used = schemas.iter().filter(|schema| used.contains(schema.name.as_str()));
+        let all: Vec<(&Schema, SchemaWords)> = used.map(|schema| (schema, SchemaWords::new(schema))).collect();
+        let by_name = all.iter().enumerate().rev().map(|(i, (schema, _))| (schema.name.as_str(), i)).collect();
+        Self { all, by_name }
+    }
+
+    /// The schema of a question, and the words of its query, where it can be learned at all.
+    fn read(&self, pair: &Pair) -> Result<(usize, Option<(Vec<String>, Vec<Filled>)>), ExampleError> {
+        let &at = self.by_name.get(pair.database.as_str()).ok_or_else(|| ExampleError::NoDatabase(pair.database.clone()))?;
+        Ok((at, words_of(&pair.query, &self.all[at].1).filter(|(_, filled)| filled.len() <= LONGEST_QUERY)))
+    }
 }
 
 /// The words and name fragments of a training set.
@@ -118,14 +139,12 @@ fn read<'p>(
 /// # Errors
 /// A database that is not there, or nothing to learn.
 pub fn vocabulary(pairs: &[Pair], schemas: &[Schema]) -> Result<(Vocabulary, Fragments), ExampleError> {
-    let schemas: Vec<(Schema, SchemaWords)> = schemas.iter().map(|schema| (schema.clone(), SchemaWords::new(schema))).collect();
-    let mut counts: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
-    let mut used = std::collections::BTreeSet::new();
+    let schemas = Schemas::new(pairs, schemas);
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for pair in pairs {
-        let (at, _, words) = read(pair, &schemas)?;
-        used.insert(at);
+        let (_, words) = schemas.read(pair)?;
         let Some((template, filled)) = words else { continue };
-        let said: std::collections::BTreeSet<String> = template.into_iter().chain(filled.into_iter().map(|one| one.word)).collect();
+        let said: BTreeSet<String> = template.into_iter().chain(filled.into_iter().map(|one| one.word)).collect();
         for word in said {
             *counts.entry(word).or_default() += 1;
         }
@@ -136,17 +155,15 @@ pub fn vocabulary(pairs: &[Pair], schemas: &[Schema]) -> Result<(Vocabulary, Fra
     if vocabulary.find("select").is_none() {
         return Err(ExampleError::None("no query begins with select"));
     }
-    let names: Vec<String> = used
-        .iter()
-        .flat_map(|&at| {
-            let schema = &schemas[at].0;
-            schema.tables.iter().chain(schema.columns.iter().map(|column| &column.name)).map(|name| name.to_lowercase()).collect::<Vec<_>>()
-        })
-        .collect();
+    let of = |(schema, _): &(&Schema, SchemaWords)| {
+        let names = schema.tables.iter().chain(schema.columns.iter().map(|column| &column.name));
+        names.map(|name| name.to_lowercase()).collect::<Vec<_>>()
+    };
+    let names: Vec<String> = schemas.all.iter().flat_map(of).collect();
     Ok((vocabulary, Fragments::count(names.iter().map(String::as_str), FRAGMENTS)))
 }
 
-/// Encodes examples; `progress` is told how many are done.
+/// Encodes examples; `progress` is told how many questions are done.
 ///
 /// # Errors
 /// A database that is not there, and what running the encoder finds.
@@ -159,41 +176,43 @@ pub fn encode(
 ) -> Result<Data, ExampleError> {
     /// Questions that are encoded at once.
     const AT_ONCE: usize = 64;
-    let used: std::collections::BTreeSet<&str> = pairs.iter().map(|pair| pair.database.as_str()).collect();
-    let schemas: Vec<(Schema, SchemaWords)> = schemas
-        .iter()
-        .filter(|schema| used.contains(schema.name.as_str()))
-        .map(|schema| (schema.clone(), SchemaWords::new(schema)))
-        .collect();
-    let encoded: Vec<EncodedSchema> = schemas.iter().map(|(schema, _)| cache.schema(schema)).collect::<Result<_, _>>()?;
-    let (mut examples, mut left_out, mut done) = (Vec::new(), 0, 0);
-    for some in pairs.chunks(AT_ONCE) {
-        let mut learned = Vec::new();
-        for pair in some {
-            let (at, pair, words) = read(pair, &schemas)?;
-            match words {
-                Some(words) if !pair.question.trim().is_empty() => learned.push((at, pair, words)),
-                _ => left_out += 1,
-            }
+    let schemas = Schemas::new(pairs, schemas);
+    let encoded: Vec<EncodedSchema> = schemas.all.iter().map(|(schema, _)| cache.schema(schema)).collect::<Result<_, _>>()?;
+    // A question is encoded once, whatever schemas it is asked of.
+    let questions: BTreeSet<&str> = pairs.iter().map(|pair| pair.question.as_str()).filter(|text| !text.trim().is_empty()).collect();
+    let questions: Vec<&str> = questions.into_iter().collect();
+    let mut asked = BTreeMap::new();
+    for some in questions.chunks(AT_ONCE) {
+        asked.extend(some.iter().copied().zip(cache.words(some)?));
+        progress(asked.len(), questions.len());
+    }
+    let (mut examples, mut left_out) = (Vec::new(), 0);
+    let mut last: Option<(usize, &str, Arc<EncodedQuestion>)> = None;
+    for pair in pairs {
+        let (at, words) = schemas.read(pair)?;
+        let (Some(words), Some(question)) = (words, asked.get(pair.question.as_str())) else {
+            left_out += 1;
+            continue;
+        };
+        // Both readings of a question stand side by side.
+        let linked = match last.take().filter(|(schema, text, _)| *schema == at && *text == pair.question) {
+            Some((_, _, linked)) => linked,
+            None => Arc::new(cache.link(question, &encoded[at])),
+        };
+        last = Some((at, &pair.question, Arc::clone(&linked)));
+        match example(at, pair, (&words.0, &words.1), linked, vocabulary, &encoded[at]) {
+            Some(example) => examples.push(example),
+            None => left_out += 1,
         }
-        let questions: Vec<(&str, &EncodedSchema)> = learned.iter().map(|(at, pair, _)| (pair.question.as_str(), &encoded[*at])).collect();
-        for ((at, pair, (template, filled)), question) in learned.iter().zip(cache.questions(&questions)?) {
-            match example(*at, &pair.query, (template, filled), question, vocabulary, &encoded[*at]) {
-                Some(example) => examples.push(example),
-                None => left_out += 1,
-            }
-        }
-        done += some.len();
-        progress(done, pairs.len());
     }
     Ok(Data { schemas: encoded, examples, left_out })
 }
 
 fn example(
     schema: usize,
-    sql: &str,
+    pair: &Pair,
     (template, filled): (&[String], &[Filled]),
-    question: EncodedQuestion,
+    question: Arc<EncodedQuestion>,
     vocabulary: &Vocabulary,
     encoded: &EncodedSchema,
 ) -> Option<Example> {
@@ -205,7 +224,7 @@ fn example(
             (Role::Slot(slot), Some(text)) => {
                 let same = |value: &str| value.trim_matches(['\'', '"', '%']).eq_ignore_ascii_case(text.trim_matches(['\'', '"', '%']));
                 let is_text = slot == Slot::String;
-                let found = question.values.iter().position(|value| value.is_text == is_text && same(&value.text));
+                let found = question.asked.values.iter().position(|value| value.is_text == is_text && same(&value.text));
                 found.map_or(Filler::Unknown, Filler::Value)
             }
             _ => Filler::None,
@@ -214,5 +233,5 @@ fn example(
     };
     let acts = filled.iter().map(act).collect::<Option<Vec<_>>>()?;
     let template = template.iter().map(|word| vocabulary.find(word)).collect::<Option<Vec<_>>>()?;
-    Some(Example { schema, plan: vocabulary.plan(Plan::of(sql)), template, acts, question })
+    Some(Example { schema, kind: pair.kind, plan: vocabulary.plan(Plan::of(&pair.query)), template, acts, question })
 }

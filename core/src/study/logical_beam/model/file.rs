@@ -22,7 +22,7 @@ use crate::{
     train::adamw::Moments,
 };
 
-const SCHEMA: &str = "vitrine.text-to-sql/1";
+const SCHEMA: &str = "vitrine.text-to-sql/2";
 /// Longest `config.json`, in bytes.
 const MOST_CONFIG: usize = 4 << 20;
 const STEP: &str = "step";
@@ -43,6 +43,7 @@ pub enum FileError {
 struct Config {
     schema: String,
     encoder: String,
+    databases: Vec<String>,
     net: NetConfig,
     words: Vocabulary,
     fragments: Fragments,
@@ -73,13 +74,12 @@ pub fn save(weights: &Weights) -> Result<Saved, FileError> {
     let config = Config {
         schema: SCHEMA.into(),
         encoder: weights.encoder.clone(),
+        databases: weights.databases.clone(),
         net: weights.config,
         words: weights.vocabulary.clone(),
         fragments: weights.fragments.clone(),
     };
-    let shapes = shapes(&weights.config);
-    let named = shapes.iter().zip(&weights.params).map(|((name, shape), mat)| (name.clone(), shape, &mat.data[..]));
-    Ok(Saved { config: serde_json::to_string_pretty(&config)?, weights: write(&tensors(named), &BTreeMap::new())? })
+    Ok(Saved { config: serde_json::to_string_pretty(&config)?, weights: written(&shapes(&weights.config), &weights.params)? })
 }
 
 /// Reads a model.
@@ -90,7 +90,7 @@ pub fn load(config: &str, weights: &[u8]) -> Result<Weights, FileError> {
     if config.len() > MOST_CONFIG {
         return Err(FileError::Config("longer than any of this model"));
     }
-    let Config { schema, encoder, net, words, fragments } = serde_json::from_str(config)?;
+    let Config { schema, encoder, databases, net, words, fragments } = serde_json::from_str(config)?;
     if schema != SCHEMA {
         return Err(FileError::Config("of another kind of model"));
     }
@@ -98,25 +98,40 @@ pub fn load(config: &str, weights: &[u8]) -> Result<Weights, FileError> {
         return Err(FileError::Config("sizes out of bounds"));
     }
     let source = SafeTensors::open(weights)?;
-    Ok(Weights { encoder, config: net, vocabulary: words, fragments, params: params(&source, &net, "")? })
+    Ok(Weights { encoder, databases, config: net, vocabulary: words, fragments, params: params(&source, &shapes(&net), "")? })
 }
 
-fn params(source: &dyn WeightSource, net: &NetConfig, prefix: &str) -> Result<Vec<Mat>, FileError> {
-    let read = |(name, shape): (String, [usize; 2])| {
+/// Parameters of these names and shapes.
+///
+/// # Errors
+/// What is not there, of another shape, or no number.
+pub fn params(source: &dyn WeightSource, shapes: &[(String, [usize; 2])], prefix: &str) -> Result<Vec<Mat>, FileError> {
+    let read = |(name, shape): &(String, [usize; 2])| {
         let name = format!("{prefix}{name}");
-        let data = source.read_shaped(&name, &shape)?;
+        let data = source.read_shaped(&name, shape)?;
         check_finite(&name, &data)?;
         Ok(Mat { rows: shape[0], cols: shape[1], data })
     };
-    shapes(net).into_iter().map(read).collect()
+    shapes.iter().map(read).collect()
 }
+
+/// Parameters as a file.
+///
+/// # Errors
+/// What the format says.
+pub fn written(shapes: &[(String, [usize; 2])], params: &[Mat]) -> Result<Vec<u8>, FileError> {
+    let named = shapes.iter().zip(params).map(|((name, shape), mat)| (name.clone(), shape, &mat.data[..]));
+    Ok(write(&tensors(named), &BTreeMap::new())?)
+}
+
+/// Parameters and moments behind a step of a training run.
+pub type Between = (u64, Vec<Mat>, Vec<Moments>);
 
 /// A training run between two steps.
 ///
 /// # Errors
 /// What the format says.
-pub fn checkpoint(state: &TrainState) -> Result<Vec<u8>, FileError> {
-    let shapes = shapes(&state.weights.config);
+pub fn between(shapes: &[(String, [usize; 2])], step: u64, params: &[Mat], moments: &[Moments]) -> Result<Vec<u8>, FileError> {
     let one = |(((name, shape), mat), moments)| -> [(String, &[usize; 2], &[f32]); 3] {
         let (mat, moments): (&Mat, &Moments) = (mat, moments);
         let name: &String = name;
@@ -126,8 +141,28 @@ pub fn checkpoint(state: &TrainState) -> Result<Vec<u8>, FileError> {
             (format!("second.{name}"), shape, &moments.second[..]),
         ]
     };
-    let named = shapes.iter().map(|(name, shape)| (name, shape)).zip(&state.weights.params).zip(&state.moments).flat_map(one);
-    Ok(write(&tensors(named), &BTreeMap::from([(STEP.to_owned(), state.step.to_string())]))?)
+    let named = shapes.iter().map(|(name, shape)| (name, shape)).zip(params).zip(moments).flat_map(one);
+    Ok(write(&tensors(named), &BTreeMap::from([(STEP.to_owned(), step.to_string())]))?)
+}
+
+/// Reads what [`between`] wrote of parameters of these shapes.
+///
+/// # Errors
+/// [`FileError`] for a checkpoint of another run.
+pub fn go_on(bytes: &[u8], shapes: &[(String, [usize; 2])]) -> Result<Between, FileError> {
+    let source = SafeTensors::open(bytes)?;
+    let step = source.metadata().get(STEP).and_then(|step| step.parse().ok()).ok_or(FileError::Config("the checkpoint has no step"))?;
+    let [values, first, second] = ["", "first.", "second."].map(|prefix| params(&source, shapes, prefix));
+    let moments = first?.into_iter().zip(second?).map(|(first, second)| Moments { first: first.data, second: second.data }).collect();
+    Ok((step, values?, moments))
+}
+
+/// A training run between two steps.
+///
+/// # Errors
+/// What the format says.
+pub fn checkpoint(state: &TrainState) -> Result<Vec<u8>, FileError> {
+    between(&shapes(&state.weights.config), state.step, &state.weights.params, &state.moments)
 }
 
 /// Goes on from a checkpoint of a run that began as `fresh`.
@@ -135,10 +170,6 @@ pub fn checkpoint(state: &TrainState) -> Result<Vec<u8>, FileError> {
 /// # Errors
 /// [`FileError`] for a checkpoint of another run.
 pub fn resume(bytes: &[u8], fresh: &TrainState) -> Result<TrainState, FileError> {
-    let source = SafeTensors::open(bytes)?;
-    let step = source.metadata().get(STEP).and_then(|step| step.parse().ok()).ok_or(FileError::Config("the checkpoint has no step"))?;
-    let net = &fresh.weights.config;
-    let [values, first, second] = ["", "first.", "second."].map(|prefix| params(&source, net, prefix));
-    let moments = first?.into_iter().zip(second?).map(|(first, second)| Moments { first: first.data, second: second.data }).collect();
-    Ok(TrainState { step, weights: Weights { params: values?, ..fresh.weights.clone() }, moments })
+    let (step, params, moments) = go_on(bytes, &shapes(&fresh.weights.config))?;
+    Ok(TrainState { step, weights: Weights { params, ..fresh.weights.clone() }, moments })
 }

@@ -10,7 +10,7 @@
 //! | [`encode`] | vectors of texts, computed once |
 //! | [`tape`], [`net`] | differentiation; the network |
 //! | [`boundary`], [`scorer`] | what may follow a word, and its pieces' exact probabilities |
-//! | [`examples`], [`train`], [`evaluate`] | training data as numbers, training, how good a model is |
+//! | [`examples`], [`variants`], [`pools`], [`train`], [`evaluate`] | training data as numbers, both readings of ambiguous questions, training, how good a model is |
 //! | [`mod@file`] | weights and vocabulary as two files |
 //!
 //! **Sources.** Bhaskar et al., EMNLP 2023, for the stages; Reimers and Gurevych, EMNLP 2019, for the encoder; Guo et al., ACL 2019, and Wang et al., ACL 2020, for linking.
@@ -22,12 +22,14 @@ pub mod examples;
 pub mod file;
 pub mod items;
 pub mod net;
+pub mod pools;
 pub mod question;
 pub mod scope;
 pub mod scorer;
 pub mod spelling;
 pub mod tape;
 pub mod train;
+pub mod variants;
 pub mod words;
 
 #[cfg(test)]
@@ -49,6 +51,8 @@ use words::Vocabulary;
 pub struct Weights {
     /// Name of the encoder whose vectors these were trained on.
     pub encoder: String,
+    /// Databases that were learned from: questions about them say nothing about how good a model is.
+    pub databases: Vec<String>,
     pub config: NetConfig,
     pub vocabulary: Vocabulary,
     pub fragments: Fragments,

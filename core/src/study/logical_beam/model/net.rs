@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     question::{FACTS, LINKS, WORD_FACTS},
-    scope::FLAGS,
+    scope::{FLAGS, PLACES},
     tape::{Links, Mat, Tape, Var},
 };
 use crate::train::rng::Stream;
@@ -54,7 +54,7 @@ impl NetConfig {
 
     /// Numbers that go into the perceptron of slots for a candidate.
     fn inputs(&self) -> usize {
-        self.heads * LINKS + FACTS + FLAGS
+        self.heads * LINKS + FACTS + FLAGS + PLACES
     }
 }
 
@@ -185,7 +185,7 @@ pub struct SlotRows<'a> {
     pub links: Links<'a>,
     /// Items of the candidates in the memory; none for values.
     pub items: Option<Range<usize>>,
-    /// `[candidate, FACTS + FLAGS]`.
+    /// `[candidate, FACTS + FLAGS + PLACES]`.
     pub features: Vec<f32>,
 }
 
@@ -296,7 +296,7 @@ impl Net<'_> {
             items.extend(slot.items.into_iter().flatten());
         }
         let pointed = tape.point(q, memory.words, spans, links);
-        let features = tape.given(Mat::of(FACTS + FLAGS, features));
+        let features = tape.given(Mat::of(FACTS + FLAGS + PLACES, features));
         let inputs = tape.beside(vec![pointed, features]);
         let [candidate, context, bias, score, key] = [1, 2, 3, 4, 5].map(|part| tape.param(param(part)));
         let hidden = tape.linear(inputs, candidate, None);

@@ -7,6 +7,38 @@ use super::{items::Items, words::Role};
 
 /// Flags of a candidate.
 pub const FLAGS: usize = 16;
+/// Flags of where the question says a candidate, against what is chosen already.
+pub const PLACES: usize = 4;
+
+/// Where in the question the candidates of a slot are said, and what of it is used up.
+///
+/// A question names things in the order of the query more often than not, and one word seldom stands for two columns.
+pub struct Places<'p> {
+    /// By item; 0 for what is not said, else one more than the number of the word.
+    places: &'p [usize],
+    used: Vec<usize>,
+    last: usize,
+    /// The first place behind the last that a candidate has.
+    next: usize,
+}
+
+impl<'p> Places<'p> {
+    /// Of items in `range`, behind the `chosen` ones.
+    pub fn new(places: &'p [usize], range: std::ops::Range<usize>, chosen: Vec<usize>) -> Self {
+        let place = |item: usize| places.get(item).copied().unwrap_or(0);
+        let used: Vec<usize> = chosen.into_iter().map(place).collect();
+        let last = used.last().copied().unwrap_or(0);
+        let next = range.map(place).filter(|&place| place > last).min().unwrap_or(0);
+        Self { places, used, last, next }
+    }
+
+    /// Whether a candidate is said at all behind the last chosen one, next behind it, before it, or by a word that is used up.
+    pub fn flags(&self, item: usize) -> [bool; PLACES] {
+        let place = self.places.get(item).copied().unwrap_or(0);
+        let said = place > 0;
+        [said && place > self.last, said && place == self.next, said && place < self.last, said && self.used.contains(&place)]
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Clause {
@@ -104,6 +136,16 @@ impl Scope {
     /// The table behind an alias, in the nearest block that has it.
     fn aliased(&self, alias: u8) -> Option<usize> {
         self.blocks.iter().rev().flat_map(|block| block.tables.iter().rev()).find(|(other, _)| *other == alias).map(|(_, table)| *table)
+    }
+
+    /// The tables, or columns, chosen in the innermost block.
+    pub fn chosen(&self, tables: bool) -> Vec<usize> {
+        let Some(block) = self.blocks.last() else { return vec![] };
+        if tables {
+            block.tables.iter().map(|(_, table)| *table).collect()
+        } else {
+            block.columns.iter().map(|(_, column, _)| *column).collect()
+        }
     }
 
     /// The last column chosen outside the innermost block.

@@ -66,7 +66,9 @@ impl<'m> ModelReading<'m> {
             }
         }
         let schema = model.cache.schema(schema)?;
-        let question = model.cache.questions(&[(question, &schema)])?.pop().ok_or(StageError::EmptyQuestion)?;
+        let asked = model.cache.words(&[question])?.pop().ok_or(StageError::EmptyQuestion)?;
+        let question = model.cache.link(&asked, &schema);
+        let (word_rows, item_rows) = (question.word_rows(), question.item_rows(&schema));
         let weights = &model.weights;
         let mut spelling = Spelling::new(&weights.vocabulary, &weights.fragments, model.whole_names);
         let mut spell = |said: Option<String>| -> Spelled {
@@ -77,13 +79,13 @@ impl<'m> ModelReading<'m> {
         let is_first = |i: usize, name: &str| i >= schema.items.tables || schema.items.table(name) == Some(i);
         let items =
             schema.items.items.iter().enumerate().map(|(i, item)| spell(as_said(&item.name).filter(|_| is_first(i, &item.name)))).collect();
-        let values = question.values.iter().map(|value| spell(Some(value.text.clone()))).collect();
+        let values = question.asked.values.iter().map(|value| spell(Some(value.text.clone()))).collect();
         let mut tape = Tape::new(&weights.params);
         let net = Net { config: &weights.config };
-        let (words, rows) = (tape.lent(&question.word_rows), tape.lent(&question.item_rows));
+        let (words, rows) = (tape.lent(&word_rows), tape.lent(&item_rows));
         let memory = net.memory(&mut tape, words, rows, &mut |_, x| x);
         let whole = |rows| std::iter::once(0..rows).collect();
-        let spans = Spans { words: whole(question.word_rows.rows), items: whole(question.item_rows.rows) };
+        let spans = Spans { words: whole(word_rows.rows), items: whole(item_rows.rows) };
         let state = net.first(&mut tape, memory, &spans);
         let first = [state.h, state.words, state.items].iter().flat_map(|&part| tape.value(part).data.iter().copied()).collect();
         let memory = [memory.words, memory.items, memory.names].map(|part| tape.value(part).clone());
@@ -97,7 +99,7 @@ impl<'m> ModelReading<'m> {
         match kind {
             Filling::Table => self.schema.items.tables,
             Filling::Column => self.schema.items.items.len() - self.schema.items.tables,
-            Filling::Value => self.question.values.len(),
+            Filling::Value => self.question.asked.values.len(),
         }
     }
 
@@ -113,7 +115,7 @@ impl<'m> ModelReading<'m> {
             (Filling::Table, _) => self.items.get(candidate)?.as_ref(),
             (Filling::Column, _) => self.items.get(self.schema.items.tables + candidate)?.as_ref(),
             (Filling::Value, is_text) => {
-                self.question.values.get(candidate).filter(|value| Some(value.is_text) == is_text)?;
+                self.question.asked.values.get(candidate).filter(|value| Some(value.is_text) == is_text)?;
                 self.values.get(candidate)?.as_ref()
             }
         }

@@ -5,6 +5,8 @@
 //!
 //! **Method.** Matrices in plain memory, products by the CPU kernels of the other models. Each operation's pullback is its closed form and is compared with finite differences.
 
+pub mod attention;
+
 use std::ops::Range;
 
 use crate::model::cpu::matmul::{Start, View, product};
@@ -91,6 +93,35 @@ enum Op<'a> {
         weights: Vec<f32>,
     },
     Dots(Var, Var),
+    Against {
+        x: Var,
+        w: Var,
+    },
+    Heads {
+        q: Var,
+        k: Var,
+        v: Var,
+        spans: Vec<Range<usize>>,
+        heads: usize,
+        weights: Vec<f32>,
+    },
+    Norm {
+        x: Var,
+        gain: Var,
+        bias: Var,
+        normal: Vec<f32>,
+        factors: Vec<f32>,
+    },
+    Near {
+        q: Var,
+        keys: Var,
+        spans: Vec<Range<usize>>,
+    },
+    CopyLoss {
+        words: Var,
+        copies: Var,
+        gradients: [Vec<f32>; 2],
+    },
     /// The gradient at the scores.
     Loss {
         scores: Var,
@@ -103,7 +134,9 @@ pub struct Tape<'a> {
     nodes: Vec<(Value<'a>, Op<'a>)>,
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+/// The inner product, eight sums side by side.
+#[inline]
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut lanes = [0.0_f32; 8];
     for (a, b) in a.iter().zip(b) {
@@ -114,11 +147,13 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
+#[inline]
 fn add_scaled(to: &mut [f32], by: f32, x: &[f32]) {
     to.iter_mut().zip(x).for_each(|(to, x)| *to += by * x);
 }
 
 /// Softmax in place; the logarithm of the sum of exponentials is returned.
+#[inline]
 pub fn softmax(row: &mut [f32]) -> f32 {
     let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0;
@@ -292,6 +327,48 @@ impl<'a> Tape<'a> {
         self.push(Mat::of(heads * kinds, data), Op::Point { q, keys, spans, links, weights })
     }
 
+    /// `x wᵀ` for `x` `[n, k]` and `w` `[m, k]`.
+    pub fn against(&mut self, x: Var, w: Var) -> Var {
+        let (xm, wm) = (self.value(x), self.value(w));
+        let mut out = Mat::zeros(xm.rows, wm.rows);
+        product(
+            [xm.rows, xm.cols, wm.rows],
+            View::rows(&xm.data, xm.cols),
+            View::rows(&wm.data, wm.cols).transposed(),
+            Start::Zero,
+            &mut out.data,
+        );
+        self.push(out, Op::Against { x, w })
+    }
+
+    /// Attention of several heads: each row of `q` to the rows of its span of `k` and `v`.
+    pub fn heads(&mut self, [q, k, v]: [Var; 3], spans: Vec<Range<usize>>, heads: usize) -> Var {
+        let (out, weights) = attention::heads(self.value(q), self.value(k), self.value(v), &spans, heads);
+        self.push(out, Op::Heads { q, k, v, spans, heads, weights })
+    }
+
+    /// Rows with mean 0 and variance 1, times `gain` `[1, d]` plus `bias` `[1, d]`.
+    pub fn norm(&mut self, x: Var, gain: Var, bias: Var) -> Var {
+        let (out, normal, factors) = attention::norm(self.value(x), &self.value(gain).data, &self.value(bias).data);
+        self.push(out, Op::Norm { x, gain, bias, normal, factors })
+    }
+
+    /// `q key / sqrt d` of each row with the keys of its span, one under the other, `[sum of spans, 1]`.
+    pub fn near(&mut self, q: Var, keys: Var, spans: Vec<Range<usize>>) -> Var {
+        let (qm, km) = (self.value(q), self.value(keys));
+        let scale = 1.0 / (qm.cols as f32).sqrt();
+        let data =
+            spans.iter().enumerate().flat_map(|(row, span)| span.clone().map(move |j| scale * dot(qm.row(row), km.row(j)))).collect();
+        self.push(Mat::of(1, data), Op::Near { q, keys, spans })
+    }
+
+    /// Losses of words that may be said or copied ([`attention::copy_loss`]); their sum is what is differentiated.
+    pub fn copy_loss(&mut self, words: Var, copies: Var, said: &[&[u32]], targets: &[u32]) -> Vec<f32> {
+        let (losses, d_words, d_copies) = attention::copy_loss(self.value(words), &self.value(copies).data, said, targets);
+        self.push(Mat::default(), Op::CopyLoss { words, copies, gradients: [d_words, d_copies] });
+        losses
+    }
+
     /// Inner products row by row, `[n, 1]`.
     pub fn dots(&mut self, a: Var, b: Var) -> Var {
         let (am, bm) = (self.value(a), self.value(b));
@@ -332,7 +409,7 @@ impl<'a> Tape<'a> {
         let mut grads: Vec<Vec<f32>> = self.nodes.iter().map(|_| Vec::new()).collect();
         for i in (n_params..self.nodes.len()).rev() {
             let d = std::mem::take(&mut grads[i]);
-            if d.is_empty() && !matches!(self.nodes[i].1, Op::Loss { .. }) {
+            if d.is_empty() && !matches!(self.nodes[i].1, Op::Loss { .. } | Op::CopyLoss { .. }) {
                 continue;
             }
             self.pull(i, &d, &mut grads);
@@ -356,6 +433,14 @@ impl<'a> Tape<'a> {
             grad.resize(self.value(var).data.len(), 0.0);
         }
         Some(grad)
+    }
+
+    fn add_all<const N: usize>(&self, vars: [Var; N], found: [Vec<f32>; N], grads: &mut [Vec<f32>]) {
+        for (var, d) in vars.into_iter().zip(found) {
+            if let Some(to) = self.grad(grads, var) {
+                add_scaled(to, 1.0, &d);
+            }
+        }
     }
 
     fn pull(&self, i: usize, d: &[f32], grads: &mut [Vec<f32>]) {
@@ -439,6 +524,36 @@ impl<'a> Tape<'a> {
                     }
                 }
             }
+            Op::Against { x, w } => {
+                let (xm, wm) = (self.value(*x), self.value(*w));
+                let [n, k, m] = [xm.rows, xm.cols, wm.rows];
+                if let Some(to) = self.grad(grads, *x) {
+                    product([n, m, k], View::rows(d, m), View::rows(&wm.data, k), Start::Keep, to);
+                }
+                if let Some(to) = self.grad(grads, *w) {
+                    product([m, n, k], View::rows(d, m).transposed(), View::rows(&xm.data, k), Start::Keep, to);
+                }
+            }
+            Op::Heads { q, k, v, spans, heads, weights } => {
+                let found = attention::pull_heads([*q, *k, *v].map(|var| self.value(var)), spans, *heads, weights, d);
+                self.add_all([*q, *k, *v], found, grads);
+            }
+            Op::Norm { x, gain, bias, normal, factors } => {
+                let found = attention::pull_norm(&self.value(*gain).data, normal, factors, d);
+                self.add_all([*x, *gain, *bias], found, grads);
+            }
+            Op::Near { q, keys, spans } => {
+                let (qm, km) = (self.value(*q), self.value(*keys));
+                let (width, scale) = (qm.cols, 1.0 / (qm.cols as f32).sqrt());
+                let (mut dq, mut dk) = (vec![0.0; qm.data.len()], vec![0.0; km.data.len()]);
+                let places = spans.iter().enumerate().flat_map(|(row, span)| span.clone().map(move |j| (row, j)));
+                for ((row, j), d) in places.zip(d) {
+                    add_scaled(&mut dq[row * width..(row + 1) * width], d * scale, km.row(j));
+                    add_scaled(&mut dk[j * width..(j + 1) * width], d * scale, qm.row(row));
+                }
+                self.add_all([*q, *keys], [dq, dk], grads);
+            }
+            Op::CopyLoss { words, copies, gradients } => self.add_all([*words, *copies], gradients.clone(), grads),
             Op::Loss { scores, gradient } => {
                 if let Some(to) = self.grad(grads, *scores) {
                     add_scaled(to, 1.0, gradient);
@@ -560,6 +675,21 @@ mod tests {
         Mat::of(cols, (0..rows * cols).map(|_| stream.normal() as f32 * 0.7).collect())
     }
 
+    type Network = for<'a> fn(&'a [Mat], &'a [f32], &mut Tape<'a>) -> f64;
+
+    /// What a transformer needs more, as one loss.
+    fn transformer<'a>(params: &'a [Mat], _: &'a [f32], tape: &mut Tape<'a>) -> f64 {
+        let p: Vec<Var> = (0..params.len()).map(|i| tape.param(i)).collect();
+        let x = tape.norm(p[0], p[1], p[2]);
+        let [q, k, v] = [3, 4, 5].map(|w| tape.linear(x, p[w], None));
+        let mixed = tape.heads([q, k, v], vec![0..1, 0..2, 0..3, 3..5, 1..4], 2);
+        let x = tape.add(x, mixed);
+        let words = tape.against(x, p[6]);
+        let copies = tape.near(q, x, vec![0..2, 3..4, 0..0, 1..5, 2..5]);
+        let said: [&[u32]; 5] = [&[1, 6], &[0], &[], &[2, 2, 9, 3], &[3, 0, 3]];
+        tape.copy_loss(words, copies, &said, &[1, 4, 0, 2, 9]).iter().map(|&x| f64::from(x)).sum()
+    }
+
     /// Every operation once, as one loss; also the losses summed in double precision.
     fn network<'a>(params: &'a [Mat], links: &'a [f32], tape: &mut Tape<'a>) -> f64 {
         let p: Vec<Var> = (0..params.len()).map(|i| tape.param(i)).collect();
@@ -589,9 +719,8 @@ mod tests {
         losses.iter().map(|&x| f64::from(x)).sum()
     }
 
-    #[test]
-    fn gradients_are_those_of_finite_differences() {
-        let shapes = [(3, 5), (5, 12), (1, 12), (2, 4), (4, 12), (5, 4), (8, 8), (4, 4)];
+    /// Compares the gradients of a network with finite differences.
+    fn compare(shapes: &[(usize, usize)], network: Network) {
         let mut params: Vec<Mat> = shapes.iter().enumerate().map(|(i, &(r, c))| random(&format!("p{i}"), r, c)).collect();
         let links = random("links", 1, 16).data;
         let mut tape = Tape::new(&params);
@@ -614,6 +743,12 @@ mod tests {
                 assert!((slope - found).abs() < 2e-3 * (1.0 + slope.abs()), "parameter {p}, {i}: {slope} {found}");
             }
         }
+    }
+
+    #[test]
+    fn gradients_are_those_of_finite_differences() {
+        compare(&[(3, 5), (5, 12), (1, 12), (2, 4), (4, 12), (5, 4), (8, 8), (4, 4)], network);
+        compare(&[(5, 6), (1, 6), (1, 6), (6, 6), (6, 6), (6, 6), (10, 6)], transformer);
     }
 
     #[test]

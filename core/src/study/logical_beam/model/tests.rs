@@ -57,7 +57,11 @@ fn untrained() -> SqlModel {
         *x *= 2.0;
     }
     let fragments = Fragments::count(["name_x", "name_y", "singer_id", "singer_id"], 8);
-    SqlModel::new(Weights { encoder: "letters".into(), config, vocabulary, fragments, params }, Box::new(Letters { width: WIDTH })).unwrap()
+    SqlModel::new(
+        Weights { encoder: "letters".into(), databases: vec!["seen".into()], config, vocabulary, fragments, params },
+        Box::new(Letters { width: WIDTH }),
+    )
+    .unwrap()
 }
 
 const QUESTION: &str = "How many songs named 'x y' are there of singers older than 30?";
@@ -262,7 +266,7 @@ fn files_give_the_model_back_and_damaged_ones_are_refused() {
     let saved = file::save(&weights).unwrap();
     assert_eq!(file::load(&saved.config, &saved.weights).unwrap(), weights);
     for (from, to) in [
-        ("text-to-sql/1", "text-to-sql/9"),
+        ("text-to-sql/2", "text-to-sql/9"),
         ("\"width\": 10", "\"width\": 0"),
         ("\"width\": 10", "\"width\": 11"),
         ("\"width\": 10", "\"width\": 4000000000"),

@@ -15,6 +15,7 @@ use super::{
     examples::{Data, Example, Filler},
     file::{self, FileError},
     net::{Filling, Net, NetConfig, Spans, init},
+    pools::{Pools, Shares},
     scope::Scope,
     spelling::Fragments,
     tape::{Mat, Stretch, Tape, Var},
@@ -46,6 +47,8 @@ pub struct TrainConfig {
     pub dropout: f64,
     pub max_norm: f64,
     pub checkpoint_every: u64,
+    /// How much of each batch are ambiguous questions, by kind.
+    pub readings: Shares,
 }
 
 impl Default for TrainConfig {
@@ -60,6 +63,7 @@ impl Default for TrainConfig {
             dropout: 0.25,
             max_norm: 2.0,
             checkpoint_every: 250,
+            readings: Shares::default(),
         }
     }
 }
@@ -91,6 +95,7 @@ impl TrainConfig {
             ((0.0..=0.9).contains(&self.dropout), "dropout has to be 0 to 0.9"),
             (self.max_norm > 0.0, "max_norm has to be above 0"),
             (self.checkpoint_every > 0, "checkpoint_every has to be above 0"),
+            (self.readings.is_sound(), "the shares of readings have to be 0 to 1, at most 1 together"),
         ];
         fine.into_iter().find(|(fine, _)| !fine).map_or(Ok(()), |(_, what)| Err(TrainError::Config(what)))
     }
@@ -110,7 +115,11 @@ impl TrainState {
         let net = NetConfig::quick(features, vocabulary.len());
         let params = init(&net, config.seed);
         let moments = params.iter().map(|mat| Moments::zeros(mat.data.len())).collect();
-        Self { step: 0, weights: Weights { encoder: encoder.to_owned(), config: net, vocabulary, fragments, params }, moments }
+        Self {
+            step: 0,
+            weights: Weights { encoder: encoder.to_owned(), databases: vec![], config: net, vocabulary, fragments, params },
+            moments,
+        }
     }
 }
 
@@ -184,13 +193,13 @@ struct Part {
 }
 
 /// Scales numbers so that a share of them is dropped.
-struct Dropout {
-    stream: Stream,
-    rate: f64,
+pub struct Dropout {
+    pub stream: Stream,
+    pub rate: f64,
 }
 
 impl Dropout {
-    fn apply(&mut self, tape: &mut Tape<'_>, x: Var) -> Var {
+    pub fn apply(&mut self, tape: &mut Tape<'_>, x: Var) -> Var {
         if self.rate == 0.0 {
             return x;
         }
@@ -210,11 +219,14 @@ fn part(weights: &Weights, data: &Data, examples: &[(usize, bool)], dropout: Dro
     if examples.is_empty() {
         return Part { gradient: params.iter().map(|mat| vec![0.0; mat.data.len()]).collect(), ..Part::default() };
     }
-    let stacked = |of: fn(&Example) -> &Mat| {
-        let cols = of(examples[0].0).cols;
-        Mat::of(cols, examples.iter().flat_map(|(example, _)| of(example).data.iter().copied()).collect())
+    let stacked = |of: &dyn Fn(&Example) -> Mat| {
+        let mats: Vec<Mat> = examples.iter().map(|(example, _)| of(example)).collect();
+        let rows: Vec<usize> = mats.iter().map(|mat| mat.rows).collect();
+        (Mat::of(mats[0].cols, mats.into_iter().flat_map(|mat| mat.data).collect()), rows)
     };
-    let (words, items) = (tape.given(stacked(|e| &e.question.word_rows)), tape.given(stacked(|e| &e.question.item_rows)));
+    let (words, word_counts) = stacked(&|e| e.question.word_rows());
+    let (items, item_counts) = stacked(&|e| e.question.item_rows(&data.schemas[e.schema]));
+    let (words, items) = (tape.given(words), tape.given(items));
     let memory = net.memory(&mut tape, words, items, &mut |tape, x| dropout.apply(tape, x));
     let (mut word_from, mut item_from) = (0, 0);
     let mut rows: Vec<(Sequence<'_>, [Range<usize>; 2], usize)> = Vec::new();
@@ -222,8 +234,8 @@ fn part(weights: &Weights, data: &Data, examples: &[(usize, bool)], dropout: Dro
     let mut ahead_rows = 1;
     let none = tape.given(Mat::zeros(1, config.ahead));
     aheads.push(none);
-    for &(example, planned) in &examples {
-        let spans = [word_from..word_from + example.question.word_rows.rows, item_from..item_from + example.question.item_rows.rows];
+    for ((&(example, planned), n_words), n_items) in examples.iter().zip(word_counts).zip(item_counts) {
+        let spans = [word_from..word_from + n_words, item_from..item_from + n_items];
         (word_from, item_from) = (spans[0].end, spans[1].end);
         for begin in [BEGIN_TEMPLATE, if planned { BEGIN_PLANNED } else { BEGIN_QUERY }] {
             rows.push((Sequence::new(example, begin, vocabulary), spans.clone(), 0));
@@ -321,7 +333,7 @@ fn slots<'d>(
                         let of_row =
                             slot_rows(kind, (schema, &example.question), &scope, places[step] + row, (spans[0].start, spans[1].start));
                         let allowed = match is_text {
-                            Some(is_text) => example.question.values.iter().map(|value| value.is_text == is_text).collect(),
+                            Some(is_text) => example.question.asked.values.iter().map(|value| value.is_text == is_text).collect(),
                             None => vec![true; of_row.links.candidates],
                         };
                         let entry = by_kind.entry(kind).or_default();
@@ -343,15 +355,15 @@ fn slots<'d>(
     }
 }
 
-/// The examples of a step: each epoch is shuffled anew.
-fn batch(config: &TrainConfig, n: usize, step: u64) -> Vec<(usize, bool)> {
-    let size = config.batch_size.min(n);
-    let per_epoch = (n / size.max(1)).max(1) as u64;
-    let mut order: Vec<usize> = (0..n).collect();
-    Stream::new(config.seed, "order", step / per_epoch).shuffle(&mut order);
-    let from = (step % per_epoch) as usize * size;
-    let mut coin = Stream::new(config.seed, "planned", step);
-    order[from..from + size].iter().map(|&i| (i, coin.uniform() < 0.5)).collect()
+/// A step against a gradient, which is clipped; its norm before, and the learning rate.
+pub fn descend(config: &TrainConfig, step: u64, (params, moments): (&mut [Mat], &mut [Moments]), gradient: &mut [Vec<f32>]) -> [f64; 2] {
+    let adam = AdamW { weight_decay: config.weight_decay, ..AdamW::default() };
+    let norm = clip_norm(&mut gradient.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>(), config.max_norm);
+    let lr = config.lr * linear_with_warm_up(step + 1, config.warm_up, config.steps + 1);
+    for ((param, gradient), moments) in params.iter_mut().zip(gradient).zip(moments) {
+        adam.step(&mut param.data, gradient, moments, step + 1, lr, Direction::Descend);
+    }
+    [norm, lr]
 }
 
 /// Trains from `state` on, with checkpoints in `lab`.
@@ -366,10 +378,11 @@ pub fn train(config: &TrainConfig, data: &Data, state: &mut TrainState, phase: &
     if let Some(bytes) = lab.resume(phase) {
         *state = file::resume(&bytes, state)?;
     }
-    let adam = AdamW { weight_decay: config.weight_decay, ..AdamW::default() };
+    let kinds: Vec<_> = data.examples.iter().map(|example| example.kind).collect();
+    let pools = Pools::new(&kinds, &config.readings);
     while state.step < config.steps {
         let step = state.step;
-        let batch = batch(config, data.examples.len(), step);
+        let batch = pools.batch(config, step);
         let mut parts: Vec<Part> = vec![Part::default(); PARTS];
         let tasks: Vec<(&mut Part, &[(usize, bool)])> = parts.iter_mut().zip(batch.chunks(batch.len().div_ceil(PARTS).max(1))).collect();
         let weights = &state.weights;
@@ -391,11 +404,7 @@ pub fn train(config: &TrainConfig, data: &Data, state: &mut TrainState, phase: &
         if !loss.iter().all(|x| x.is_finite()) {
             return Err(TrainError::NotFinite { step });
         }
-        let norm = clip_norm(&mut gradient.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>(), config.max_norm);
-        let lr = config.lr * linear_with_warm_up(step + 1, config.warm_up, config.steps + 1);
-        for ((param, gradient), moments) in state.weights.params.iter_mut().zip(&gradient).zip(&mut state.moments) {
-            adam.step(&mut param.data, gradient, moments, step + 1, lr, Direction::Descend);
-        }
+        let [norm, lr] = descend(config, step, (&mut state.weights.params, &mut state.moments), &mut gradient);
         state.step += 1;
         lab.progress(phase, state.step, config.steps);
         if state.step.is_multiple_of(10) || state.step == config.steps {

@@ -48,7 +48,7 @@ impl Kind {
 }
 
 /// What was changed in the schema; names in lower case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// The column is gone, both names are there.
