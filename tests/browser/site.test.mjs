@@ -39,7 +39,7 @@ describe('site', { skip, timeout: 1_800_000 }, () => {
   };
 
   test('every page loads without a request elsewhere, an error or a violation', async () => {
-    for (const path of ['', 'circuit.html', 'prune.html', 'beam.html']) {
+    for (const path of ['', 'circuit.html', 'prune.html', 'beam.html', 'readings.html']) {
       const opened = await visit(browser, server.url, { path });
       await opened.page.waitForLoadState('networkidle');
       assert.ok((await opened.page.locator('h1').textContent()).length > 3);
@@ -50,7 +50,7 @@ describe('site', { skip, timeout: 1_800_000 }, () => {
   });
 
   test('pages can be read without scripts, and say where one is needed', async () => {
-    for (const path of ['', 'circuit.html', 'prune.html', 'beam.html']) {
+    for (const path of ['', 'circuit.html', 'prune.html', 'beam.html', 'readings.html']) {
       const { page, context } = await visit(browser, server.url, { path, context: { javaScriptEnabled: false } });
       assert.match(await page.locator('noscript').innerText(), /JavaScript and WebAssembly/);
       assert.ok(await page.getByRole('navigation').isVisible());
