@@ -210,7 +210,7 @@ pub fn finetune(
         return Err(ScreenshotError::BadConfig("steps, batch_size and lr have to be positive, dropout 0 to 1".to_owned()));
     }
     let guess = (classes as f64).ln();
-    let mut attempt = 0;
+    let mut attempt = 0_u64;
     loop {
         let seed = config.seed.wrapping_add(attempt.wrapping_mul(1000));
         let mut classifier = Classifier::new(model, given, classes, config.pool, seed);
