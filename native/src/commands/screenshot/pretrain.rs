@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Largest model file read.
-const MODEL_LIMIT: u64 = 4 << 30;
+pub const MODEL_LIMIT: u64 = 4 << 30;
 const PHASE: &str = "pretrain";
 /// Every so many lines one is kept to measure on.
 const KEPT_OUT: usize = 50;
