@@ -55,3 +55,33 @@ fn random_bytes_and_golden_values() {
         assert!(text(&out.stdout).contains(agree));
     }
 }
+
+#[test]
+fn a_stopped_model_goes_on_and_is_read_again() {
+    let place = Place::new();
+    let line = "the old ship lay quiet in the harbour and nobody slept\n";
+    let corpus = place.write("corpus.txt", line.repeat(120));
+    let model = |name: &str| place.name(name);
+    let small = ["steps=8", "batch_size=4", "vocab=300", "checkpoint_every=4", "log_every=2", "model.encoder.layers=1"];
+    let train = |out: &str, more: &[&str]| {
+        let set: Vec<&str> = small.iter().flat_map(|one| ["--set", *one]).collect();
+        fine_json(&[&["screenshot", "pretrain", "--text", &corpus, "--out", out][..], &set, more].concat())
+    };
+    let found = train(&model("a.safetensors"), &[]);
+    assert!(found["kept_out"]["text_loss"].as_f64().unwrap() > 0.0);
+    // The checkpoint of step 4 lies beside the model.
+    fs::rename(place.path("a.checkpoint"), place.path("b.checkpoint")).unwrap();
+    train(&model("b.safetensors"), &["--resume"]);
+    assert_eq!(
+        fs::read(place.path("a.safetensors")).unwrap(),
+        fs::read(place.path("b.safetensors")).unwrap(),
+        "the same bytes as an unbroken run"
+    );
+    let read = fine_json(&["screenshot", "perplexity", "--model", &model("a.safetensors"), "--text", &corpus, "--examples", "8"]);
+    assert_eq!(read["schema"], "vitrine.screenshot-perplexity/1");
+    let empty = place.write("empty.txt", "\n\n");
+    refused(&["screenshot", "pretrain", "--text", &empty, "--out", &model("c.safetensors")], "no text to learn from");
+    refused(&["screenshot", "pretrain", "--text", &corpus, "--set", "steps=0", "--out", &model("c.safetensors")], "at least 1");
+    refused(&["screenshot", "perplexity", "--model", &corpus, "--text", &corpus], "cannot be used");
+    assert!(!place.path("c.safetensors").exists());
+}

@@ -1,6 +1,8 @@
 //! `screenshot`: text drawn for models that read pixels.
 
 mod atlas;
+mod finetune;
+mod pretrain;
 mod render;
 
 use anyhow::Result;
@@ -18,11 +20,23 @@ pub enum Command {
     /// Rasterise a font into an atlas file: `render --atlas` draws with it and parses no font.
     #[command(after_help = "Example:\n  vitrine screenshot atlas --font NotoSans-Regular.ttf --out noto-sans.atlas")]
     Atlas(atlas::Atlas),
+    /// Train a small model to read pictures of text, on the CPU: hidden patches and the undamaged text are asked of it.
+    #[command(after_help = "Example:\n  vitrine screenshot pretrain --text novels.txt --set steps=1000 --out reader.safetensors")]
+    Pretrain(pretrain::Pretrain),
+    /// Teach a pre-trained model (or one from nothing) to tell classes of drawn texts apart.
+    #[command(after_help = "Example:\n  vitrine screenshot finetune --model reader.safetensors --data subjectivity/ --seeds 3")]
+    Finetune(finetune::Finetune),
+    /// How well a model reads: its loss with the true picture, and with the picture of another text.
+    #[command(after_help = "Example:\n  vitrine screenshot perplexity --model reader.safetensors --text other.txt")]
+    Perplexity(pretrain::Perplexity),
 }
 
 pub fn run(command: Command, context: Context) -> Result<()> {
     match command {
         Command::Render(args) => render::run(&args, context),
         Command::Atlas(args) => atlas::run(&args, context),
+        Command::Pretrain(args) => pretrain::pretrain_model(&args, context),
+        Command::Finetune(args) => finetune::run(&args, context),
+        Command::Perplexity(args) => pretrain::perplexity(&args, context),
     }
 }

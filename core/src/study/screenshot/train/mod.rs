@@ -6,6 +6,7 @@ pub mod finetune;
 pub mod objective;
 pub mod pretrain;
 pub mod state;
+pub mod tsv;
 
 #[cfg(test)]
 mod tests;
