@@ -31,7 +31,7 @@ pub use circuit::{Circuit, Edge, Node, NodeKind, Reader, Totals, Writer};
 pub use circuit_shape::TransformerShape;
 pub use claim::{Claim, Source, Verdict};
 pub use error::FindingsError;
-pub use json::{canonical_json, sha256_hex};
+pub use json::{canonical_json, hex, sha256_hex};
 pub use panel::{Body, Panel, Text};
 pub use run::RunRecord;
 pub use series::{Axis, Band, Line, Mark, Scale, Series};

@@ -92,7 +92,9 @@ impl Bpe {
             }
             let pair = [(best.0 / vocab) as u32, (best.0 % vocab) as u32];
             let id = bpe.merge(pair);
-            words.iter_mut().for_each(|(word, _)| join(word, pair, id));
+            for (word, _) in &mut words {
+                join(word, pair, id);
+            }
         }
         bpe
     }

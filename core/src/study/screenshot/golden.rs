@@ -77,7 +77,8 @@ struct Book {
 struct LenKeep {
     n: usize,
     ratio: f64,
-    len_keep: usize,
+    #[serde(rename = "len_keep")]
+    kept: usize,
     masked: usize,
 }
 
@@ -268,7 +269,7 @@ fn kept(cases: &[LenKeep]) -> Agreement {
     let mut found = Agreement::of("len_keep");
     for case in cases {
         let kept = len_keep(case.n, case.ratio);
-        found.yes_or_no((kept, case.n - kept) == (case.len_keep, case.masked), || format!("{} at {}", case.n, case.ratio));
+        found.yes_or_no((kept, case.n - kept) == (case.kept, case.masked), || format!("{} at {}", case.n, case.ratio));
     }
     found
 }

@@ -38,7 +38,7 @@ pub enum Grid {
 #[must_use]
 pub fn positions(grid: Grid, patches: usize, dim: usize) -> Vec<f32> {
     let side = match grid {
-        Grid::Square => (1..).find(|side| side * side >= patches).unwrap_or(1),
+        Grid::Square => (1..=patches).find(|side| side * side >= patches).unwrap_or(1),
         Grid::Rows(columns) => columns.max(1),
     };
     let quarter = dim / 4;

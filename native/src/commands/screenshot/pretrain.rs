@@ -41,7 +41,7 @@ pub struct Pretrain {
     /// A TOML file of settings.
     #[arg(long)]
     config: Option<PathBuf>,
-    /// One setting, such as steps=2000 or damage.text_rate=0.1.
+    /// One setting, such as steps=2000 or `damage.text_rate=0.1`.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     #[arg(long)]

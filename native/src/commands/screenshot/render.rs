@@ -31,6 +31,7 @@ enum Breaks {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of the command line")]
 pub struct Render {
     /// The text; `--file -` reads standard input.
     #[arg(long, required_unless_present = "file", conflicts_with = "file")]
@@ -46,10 +47,10 @@ pub struct Render {
     /// A strip of so many patches.
     #[arg(long, default_value_t = 511, conflicts_with = "page")]
     patches: u32,
-    /// A page of HEIGHTxWIDTH pixels.
+    /// A page of `HEIGHTxWIDTH` pixels.
     #[arg(long, value_name = "HEIGHTxWIDTH", value_parser = size)]
     page: Option<(u32, u32)>,
-    /// Patches of HEIGHTxWIDTH pixels; a strip is as high as its patches.
+    /// Patches of `HEIGHTxWIDTH` pixels; a strip is as high as its patches.
     #[arg(long, value_name = "HEIGHTxWIDTH", default_value = "16x16", value_parser = size)]
     patch: (u32, u32),
     /// Cells of 8 pixels (GNU Unifont): two letters a patch.

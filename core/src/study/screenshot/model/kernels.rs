@@ -140,6 +140,7 @@ impl Attention {
 }
 
 /// One text's parts of a matrix, cut off the front of the rest.
+#[expect(clippy::mut_mut, reason = "the slice itself is moved forward")]
 fn cut<'d>(data: &mut &'d mut [f32], length: usize) -> &'d mut [f32] {
     let (head, rest) = std::mem::take(data).split_at_mut(length);
     *data = rest;
@@ -184,7 +185,9 @@ pub fn attend(q: &Mat, kv: &Mat, attention: &Attention, spans: &Spans, out: &mut
             pulp::Arch::new().dispatch(|| {
                 for (number, row) in rows.iter_mut().enumerate() {
                     let (seen, hidden) = row.split_at_mut(causal_keys(spans.causal, number, keys.len()));
-                    seen.iter_mut().for_each(|x| *x *= attention.scale);
+                    for x in &mut *seen {
+                        *x *= attention.scale;
+                    }
                     softmax(seen);
                     hidden.fill(0.0);
                 }

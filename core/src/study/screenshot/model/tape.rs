@@ -172,7 +172,9 @@ impl<'a> Tape<'a> {
     pub fn rows(&mut self, of: Var, index: Vec<usize>) -> Var {
         let mat = self.value(of);
         let mut data = Vec::with_capacity(index.len() * mat.cols);
-        index.iter().for_each(|&i| data.extend_from_slice(mat.row(i)));
+        for &i in &index {
+            data.extend_from_slice(mat.row(i));
+        }
         let out = Mat { rows: index.len(), cols: mat.cols, data };
         self.push(out, Op::Rows { of, index })
     }
@@ -190,7 +192,9 @@ impl<'a> Tape<'a> {
         let mut out = Mat::zeros(spans.len(), mat.cols);
         for (span, to) in spans.iter().zip(out.data.chunks_exact_mut(mat.cols.max(1))) {
             span.clone().for_each(|row| add(to, mat.row(row)));
-            to.iter_mut().for_each(|x| *x /= span.len().max(1) as f32);
+            for x in &mut *to {
+                *x /= span.len().max(1) as f32;
+            }
         }
         self.push(out, Op::Means { of, spans })
     }

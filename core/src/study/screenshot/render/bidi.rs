@@ -45,7 +45,7 @@ pub fn set_levels(cells: &mut [Cell], fonts: &impl Advances) {
         let info = BidiInfo::new(&text, None);
         let mut at = 0;
         for cell in paragraph {
-            cell.level = info.levels.get(at).map_or(0, |level| level.number());
+            cell.level = info.levels.get(at).map_or(0, Level::number);
             at += cell.c.len_utf8();
             if cell.level % 2 == 1 && mirror(cell.c) != cell.c {
                 (cell.glyph, cell.advance) = fonts.find(mirror(cell.c));

@@ -53,14 +53,13 @@ impl Bitmaps {
         let mut bitmaps = Self { px, ..Self::default() };
         let mut placed: BTreeMap<u16, u16> = BTreeMap::new();
         for (code_point, index) in order {
-            let glyph = match placed.get(&index) {
-                Some(&glyph) => glyph,
-                None => {
-                    let glyph = bitmaps.glyphs.len() as u16;
-                    bitmaps.glyphs.push(bitmap(&font, index, px));
-                    placed.insert(index, glyph);
-                    glyph
-                }
+            let glyph = if let Some(&glyph) = placed.get(&index) {
+                glyph
+            } else {
+                let glyph = bitmaps.glyphs.len() as u16;
+                bitmaps.glyphs.push(bitmap(&font, index, px));
+                placed.insert(index, glyph);
+                glyph
             };
             bitmaps.map.insert(code_point, glyph);
         }
@@ -77,11 +76,11 @@ fn bitmap(font: &Font, index: u16, px: f32) -> Bitmap {
     if width > MOST_GLYPH || height > MOST_GLYPH || far(metrics.xmin) || far(above) || coverage.len() != width * height {
         return Bitmap { advance, ..Bitmap::default() };
     }
-    tight(Bitmap { advance, left: metrics.xmin as i16, above: above as i16, width: width as u16, height: height as u16, coverage })
+    tight(&Bitmap { advance, left: metrics.xmin as i16, above: above as i16, width: width as u16, height: height as u16, coverage })
 }
 
 /// Cuts empty rows and columns off the edges.
-fn tight(bitmap: Bitmap) -> Bitmap {
+fn tight(bitmap: &Bitmap) -> Bitmap {
     let width = usize::from(bitmap.width);
     let rows: Vec<&[u8]> = bitmap.coverage.chunks_exact(width.max(1)).collect();
     let inked = |row: &&[u8]| row.iter().any(|&v| v > 0);

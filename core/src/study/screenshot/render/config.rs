@@ -36,6 +36,7 @@ pub enum Newline {
 /// Geometry and rules of a picture. Lengths are pixels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "switches that a person sets")]
 pub struct RenderConfig {
     pub width: u32,
     pub height: u32,

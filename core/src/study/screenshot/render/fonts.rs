@@ -12,6 +12,7 @@ use super::{
     face::Face,
     unifont::{ROWS, Unifont},
 };
+use crate::findings::hex;
 
 /// Most font files before Noto Sans.
 pub const MOST_FONTS: usize = 16;
@@ -164,7 +165,7 @@ impl Fonts {
         if self.packed.is_some() {
             self.unifont().digest(|bytes| hash.update(bytes));
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash.finalize())
     }
 }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Report;
+use crate::findings::hex;
 
 /// White paper.
 pub const WHITE: u8 = 255;
@@ -108,6 +109,6 @@ impl Screenshot {
         hash.update(self.width.to_le_bytes());
         hash.update(self.height.to_le_bytes());
         hash.update(&self.pixels);
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash.finalize())
     }
 }

@@ -224,7 +224,7 @@ fn render_cases_agree() {
 #[test]
 fn png_holds_the_pixels() {
     let picture = strip(3).render("pixel").unwrap();
-    let bytes = super::png::grey(&picture.pixels, picture.width, picture.height).unwrap();
+    let bytes = png::grey(&picture.pixels, picture.width, picture.height).unwrap();
     let mut reader = ::png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
     let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
     reader.next_frame(&mut pixels).unwrap();

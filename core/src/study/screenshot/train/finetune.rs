@@ -200,7 +200,7 @@ pub fn finetune(
     phase: &str,
 ) -> Result<(Classifier, Outcome), ScreenshotError> {
     let classes = train.iter().map(|row| row.label as usize + 1).max().unwrap_or(0);
-    if classes < 2 || classes > 1000 || dev.is_empty() || test.is_empty() {
+    if !(2..=1000).contains(&classes) || dev.is_empty() || test.is_empty() {
         return Err(ScreenshotError::NoData { what: "a labelled set".to_owned(), least: "two classes in training and a row to test on" });
     }
     if let Some(unknown) = dev.iter().chain(test).find(|row| row.label as usize >= classes) {
@@ -270,7 +270,7 @@ fn train_once(
         if state.step * 10 > config.steps * 9 || state.step == config.steps {
             tail.push(loss);
         }
-        if state.step % 10 == 0 {
+        if state.step.is_multiple_of(10) {
             lab.metrics(phase, state.step, &BTreeMap::from([("loss", loss), ("lr", lr)]));
         }
         lab.progress(phase, state.step, config.steps);

@@ -139,6 +139,7 @@ impl PretrainConfig {
 ///
 /// # Errors
 /// What the renderer refuses.
+#[expect(clippy::too_many_arguments, reason = "what a batch is a function of")]
 pub fn batch(
     bpe: &Bpe,
     corpus: &Corpus,
@@ -198,7 +199,7 @@ pub fn pretrain(
         let lr = config.rate(step);
         state.learn(gradients.unwrap_or_default(), lr, config.weight_decay, 1.0);
         (sums, since) = ([sums[0] + found.text, sums[1] + found.pixel], since + 1.0);
-        if state.step % config.log_every.max(1) == 0 || state.step == config.steps {
+        if state.step.is_multiple_of(config.log_every.max(1)) || state.step == config.steps {
             let [text, pixel] = sums.map(|sum| sum / since);
             lab.metrics(phase, state.step, &BTreeMap::from([("text_loss", text), ("pixel_loss", pixel), ("lr", lr)]));
             state.history.push(vec![state.step as f64, text, pixel]);
@@ -206,7 +207,7 @@ pub fn pretrain(
         }
         lab.progress(phase, state.step, config.steps);
         // At a logged step, so that the means of a run that goes on are those of an unbroken one.
-        if config.checkpoint_every > 0 && state.step % config.checkpoint_every == 0 && state.step < config.steps && since == 0.0 {
+        if config.checkpoint_every > 0 && state.step.is_multiple_of(config.checkpoint_every) && state.step < config.steps && since == 0.0 {
             lab.save_checkpoint(phase, state.step, state.save(config)?)?;
         }
     }
