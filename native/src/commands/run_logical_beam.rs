@@ -57,9 +57,9 @@ pub struct LogicalBeam {
     /// Decoders by name; all by default.
     #[arg(long, value_delimiter = ',')]
     decoders: Vec<String>,
-    /// Ask at most so many questions of each kind, evenly spread.
-    #[arg(long, default_value_t = 60)]
-    most: usize,
+    /// Ask at most so many questions of each kind, evenly spread; 60 by default, 40 of those made by rule.
+    #[arg(long)]
+    most: Option<usize>,
     /// Spell each name as one piece everywhere, not for beam and logical-beam alone: the harder baseline.
     #[arg(long)]
     whole_names: bool,
@@ -109,11 +109,12 @@ pub fn run(args: &LogicalBeam, context: Context) -> Result<Outcome> {
     if let Some(unknown) = args.decoders.iter().find(|name| !names.contains(&name.as_str())) {
         bail!("there is no decoder {unknown}; there are {}", names.join(", "));
     }
-    ensure!(args.most > 0, "--most has to be at least 1");
     let wanted = |name: &str| args.decoders.is_empty() || args.decoders.iter().any(|one| one == name);
     let decoders: Vec<(&str, Decoder)> = known.into_iter().filter(|(name, _)| wanted(name)).collect();
     let data = given_data();
     let ambiqt = args.ambiqt.clone().or_else(|| data.as_ref().map(|data| data.join("ambiqt")));
+    let most = args.most.unwrap_or(if ambiqt.is_some() { 60 } else { 40 });
+    ensure!(most > 0, "--most has to be at least 1");
     let (lines, schemas, hashes) = questions(ambiqt.as_deref(), args.seed)?;
     let folder = if let Some(folder) = &args.model {
         folder.clone()
@@ -143,7 +144,7 @@ pub fn run(args: &LogicalBeam, context: Context) -> Result<Outcome> {
         .into_iter()
         .map(|name| Ok((name.to_owned(), atomic::hash_file(&folder.join(name))?.sha256)))
         .collect::<Result<_>>()?;
-    record.config = json!({"decoders": decoders, "most": args.most, "whole_names": args.whole_names, "seed": args.seed,
+    record.config = json!({"decoders": decoders, "most": most, "whole_names": args.whole_names, "seed": args.seed,
         "model": folder, "ambiqt": ambiqt, "models": record.models, "data": hashes});
     record.config_hash = atomic::sha256_hex(serde_json::to_string(&record.config)?.as_bytes());
     (record.seed, record.data, record.command) = (args.seed, hashes, std::env::args().collect());
@@ -175,7 +176,7 @@ pub fn run(args: &LogicalBeam, context: Context) -> Result<Outcome> {
     let mut all = vec![];
     for kind in Kind::ALL {
         let of_kind: Vec<&Line> = lines.iter().filter(|line| line.example.kind == kind).collect();
-        let some: Vec<&&Line> = of_kind.iter().step_by(of_kind.len().div_ceil(args.most).max(1)).collect();
+        let some: Vec<&&Line> = of_kind.iter().step_by(of_kind.len().div_ceil(most).max(1)).collect();
         for (name, decoder, whole) in &views {
             if let Trained::Slots(model) = &mut model {
                 model.whole_names = *whole;
@@ -199,7 +200,7 @@ pub fn run(args: &LogicalBeam, context: Context) -> Result<Outcome> {
     findings.caveats = vec![
         format!("A small model ({:.1} million numbers {}) trained in minutes.", model.numbers() as f64 / 1e6, model.describe()),
         about.to_owned(),
-        format!("At most {} questions of each kind; lists of five; one seed.", args.most),
+        format!("At most {} questions of each kind; lists of five; one seed.", most),
         if args.whole_names {
             "Names are single pieces.".to_owned()
         } else {

@@ -4,6 +4,12 @@ use std::fs;
 
 use crate::support::{Place, fine, fine_json, refused, text, vitrine};
 
+/// Refused, in a line that says so.
+fn refused_as(args: &[&str], why: &str) {
+    let line = refused(args);
+    assert!(line.contains(why), "{line}");
+}
+
 #[test]
 fn a_text_becomes_a_picture_and_a_report() {
     let place = Place::new();
@@ -36,12 +42,12 @@ fn what_cannot_be_drawn_is_said_in_one_line() {
     fs::write(place.path("latin1.txt"), b"caf\xe9").unwrap();
     fs::write(place.path("no.ttf"), b"no font").unwrap();
     let (latin1, font) = (place.name("latin1.txt"), place.name("no.ttf"));
-    refused(&["screenshot", "render", "--file", &latin1, "--strict"], "byte 3");
-    refused(&["screenshot", "render", "--text", "x", "--page", "100x160"], "100 is not a multiple");
-    refused(&["screenshot", "render", "--text", "x", "--patches", "0"], "the width is 0");
-    refused(&["screenshot", "render", "--text", "x", "--font", &font], "cannot be read");
-    refused(&["screenshot", "render", "--text", "x", "--atlas", &font], "no atlas");
-    refused(&["screenshot", "render", "--text", "x", "--pair", "y", "--patches", "3"], "at least 6");
+    refused_as(&["screenshot", "render", "--file", &latin1, "--strict"], "byte 3");
+    refused_as(&["screenshot", "render", "--text", "x", "--page", "100x160"], "100 is not a multiple");
+    refused_as(&["screenshot", "render", "--text", "x", "--patches", "0"], "the width is 0");
+    refused_as(&["screenshot", "render", "--text", "x", "--font", &font], "cannot be read");
+    refused_as(&["screenshot", "render", "--text", "x", "--atlas", &font], "no atlas");
+    refused_as(&["screenshot", "render", "--text", "x", "--pair", "y", "--patches", "3"], "at least 6");
 }
 
 #[test]
@@ -80,8 +86,8 @@ fn a_stopped_model_goes_on_and_is_read_again() {
     let read = fine_json(&["screenshot", "perplexity", "--model", &model("a.safetensors"), "--text", &corpus, "--examples", "8"]);
     assert_eq!(read["schema"], "vitrine.screenshot-perplexity/1");
     let empty = place.write("empty.txt", "\n\n");
-    refused(&["screenshot", "pretrain", "--text", &empty, "--out", &model("c.safetensors")], "no text to learn from");
-    refused(&["screenshot", "pretrain", "--text", &corpus, "--set", "steps=0", "--out", &model("c.safetensors")], "at least 1");
-    refused(&["screenshot", "perplexity", "--model", &corpus, "--text", &corpus], "cannot be used");
+    refused_as(&["screenshot", "pretrain", "--text", &empty, "--out", &model("c.safetensors")], "no text to learn from");
+    refused_as(&["screenshot", "pretrain", "--text", &corpus, "--set", "steps=0", "--out", &model("c.safetensors")], "at least 1");
+    refused_as(&["screenshot", "perplexity", "--model", &corpus, "--text", &corpus], "cannot be used");
     assert!(!place.path("c.safetensors").exists());
 }

@@ -93,7 +93,6 @@ fn wrong_settings_and_data_are_one_line() {
         (vec!["--data", &no_query, "--tables", tables, "--valid-databases", "zoo"], "asks nothing of database zoo"),
         (vec!["--data", &no_query, "--tables", tables, "--valid-databases", "library"], "all questions are held out"),
         (vec!["--ambiqt", &out], "--ambiqt needs --data"),
-        (vec!["--readings", "Q=0.1"], "no kind"),
         (vec!["--readings", "C=0.7,T=0.7"], "shares of readings"),
     ] {
         let error = refused(&[&base[..], &args].concat());

@@ -46,6 +46,9 @@ pub struct Learned {
     pub cpu_seconds: Option<f64>,
 }
 
+/// Writes what was trained.
+type Save = Box<dyn FnOnce() -> Result<Saved, file::FileError>>;
+
 impl Prepared {
     /// For a model over an encoder of this name.
     pub fn slots(pairs: &[Pair], schemas: &[Schema], (name, encoder): (&str, Box<dyn Encoder>)) -> Result<Self> {
@@ -76,7 +79,7 @@ impl Prepared {
             [plain.len(), ambiguous.len()]
         };
         let mut began = resources::cpu_seconds();
-        let ([plain, ambiguous], left_out, trained, saved): (_, _, _, Box<dyn FnOnce() -> Result<Saved, file::FileError>>) = match self {
+        let ([plain, ambiguous], left_out, trained, saved): (_, _, _, Save) = match self {
             Self::Slots { vocabulary, fragments, encoder, name } => {
                 let cache = Cache::new(encoder);
                 let data = examples::encode(pairs, schemas, &vocabulary, &cache, &mut |done, all| {

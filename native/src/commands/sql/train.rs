@@ -76,7 +76,7 @@ pub struct Train {
     /// Two names for each table, by database (JSON).
     #[arg(long, requires = "data")]
     table_synonyms: Option<PathBuf>,
-    /// Share of each batch that are ambiguous questions with both readings, by kind: `C=0.15,T=0.15,J=0.08,P=0.08`; `none` for none.
+    /// Share of each batch that are ambiguous questions with both readings, by kind: `C=0.15,T=0.15,J=0.14,P=0.08`; `none` for none.
     #[arg(long, value_parser = Shares::read)]
     readings: Option<Shares>,
     /// A folder with C.jsonl, T.jsonl, J.jsonl, P.jsonl and their tables.json: how many readings lists hold. Without it ambiguous questions are made of held-out ones.

@@ -17,7 +17,7 @@ pub struct Shares {
 
 impl Default for Shares {
     fn default() -> Self {
-        Self { c: 0.15, t: 0.15, j: 0.08, p: 0.08 }
+        Self { c: 0.15, t: 0.15, j: 0.14, p: 0.08 }
     }
 }
 

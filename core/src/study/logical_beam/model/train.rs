@@ -55,7 +55,7 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             seed: 0,
-            steps: 2200,
+            steps: 2600,
             batch_size: 32,
             lr: 3e-3,
             warm_up: 100,
