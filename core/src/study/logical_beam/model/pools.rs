@@ -104,13 +104,12 @@ impl Pools {
             let mut order: Option<(usize, Vec<usize>)> = None;
             for at in from..to {
                 let epoch = at / pool.len();
-                let shuffled = match order.take().filter(|(of, _)| *of == epoch) {
-                    Some(order) => order,
-                    None => {
-                        let mut all = pool.clone();
-                        Stream::new(config.seed, name, epoch as u64).shuffle(&mut all);
-                        (epoch, all)
-                    }
+                let shuffled = if let Some(order) = order.take().filter(|(of, _)| *of == epoch) {
+                    order
+                } else {
+                    let mut all = pool.clone();
+                    Stream::new(config.seed, name, epoch as u64).shuffle(&mut all);
+                    (epoch, all)
                 };
                 drawn.push((shuffled.1[at % pool.len()], coin.uniform() < 0.5));
                 order = Some(shuffled);

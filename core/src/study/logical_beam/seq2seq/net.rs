@@ -97,7 +97,7 @@ pub fn init(config: &NetConfig, seed: u64) -> Vec<Mat> {
             "pieces" => 1.0 / (cols as f64).sqrt(),
             name if name.ends_with("bias") => 0.0,
             // What is added to the stream begins small.
-            name if name.ends_with("output") || name.ends_with(".out") => 0.5 / (rows as f64).sqrt(),
+            name if matches!(name.rsplit('.').next(), Some("output" | "out")) => 0.5 / (rows as f64).sqrt(),
             _ => 1.0 / (rows as f64).sqrt(),
         };
         Mat::of(cols, (0..rows * cols).map(|_| (scale * stream.normal()) as f32).collect())

@@ -63,7 +63,7 @@ impl Reading for Seq2SeqReading<'_> {
         let input = self.signs.input(Task::of(stage), &self.question, &self.schema, &template, None);
         let net = Net { config: &weights.config };
         let mut tape = Tape::new(&weights.params);
-        let memory = net.read(&mut tape, &input, &[0..input.len()], &mut |_, x| x);
+        let memory = net.read(&mut tape, &input, std::slice::from_ref(&(0..input.len())), &mut |_, x| x);
         let take = |var| tape.value(var).clone();
         let layers = memory.layers.iter().map(|kept| [take(kept.keys), take(kept.values)]).collect();
         let copies = take(memory.copies);
@@ -139,7 +139,9 @@ impl StageScorer<'_> {
         *scores.get_mut(UNKNOWN as usize)? = f64::NEG_INFINITY;
         let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let normalizer = largest + scores.iter().map(|x| (x - largest).exp()).sum::<f64>().ln();
-        scores.iter_mut().for_each(|x| *x -= normalizer);
+        for x in &mut scores {
+            *x -= normalizer;
+        }
         Some(scores)
     }
 }
