@@ -15,7 +15,7 @@ pub const PLACES: usize = 4;
 /// A question names things in the order of the query more often than not, and one word seldom stands for two columns.
 pub struct Places<'p> {
     /// By item; 0 for what is not said, else one more than the number of the word.
-    of_items: &'p [usize],
+    said: &'p [usize],
     used: Vec<usize>,
     last: usize,
     /// The first place behind the last that a candidate has.
@@ -29,12 +29,12 @@ impl<'p> Places<'p> {
         let used: Vec<usize> = chosen.into_iter().map(place).collect();
         let last = used.last().copied().unwrap_or(0);
         let next = range.map(place).filter(|&place| place > last).min().unwrap_or(0);
-        Self { of_items: places, used, last, next }
+        Self { said: places, used, last, next }
     }
 
     /// Whether a candidate is said at all behind the last chosen one, next behind it, before it, or by a word that is used up.
     pub fn flags(&self, item: usize) -> [bool; PLACES] {
-        let place = self.of_items.get(item).copied().unwrap_or(0);
+        let place = self.said.get(item).copied().unwrap_or(0);
         let said = place > 0;
         [said && place > self.last, said && place == self.next, said && place < self.last, said && self.used.contains(&place)]
     }

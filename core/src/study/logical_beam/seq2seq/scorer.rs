@@ -63,7 +63,7 @@ impl Reading for Seq2SeqReading<'_> {
         let input = self.signs.input(Task::of(stage), &self.question, &self.schema, &template, None);
         let net = Net { config: &weights.config };
         let mut tape = Tape::new(&weights.params);
-        let memory = net.read(&mut tape, &input, &std::array::from_fn::<_, 1, _>(|_| 0..input.len()), &mut |_, x| x);
+        let memory = net.read(&mut tape, &input, std::slice::from_ref(&(0..input.len())), &mut |_, x| x);
         let take = |var| tape.value(var).clone();
         let layers = memory.layers.iter().map(|kept| [take(kept.keys), take(kept.values)]).collect();
         let copies = take(memory.copies);
