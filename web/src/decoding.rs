@@ -13,7 +13,8 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     backend::Backend,
-    search_tree::{Told, ending, shown, text},
+    json as text,
+    search_tree::{Told, ending, shown},
     source::{Ranges, Source},
     subject::Subject,
 };

@@ -39,6 +39,11 @@ pub fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
 }
 
+/// Plain data as text, for the page to parse.
+fn json(value: &impl serde::Serialize) -> Result<String, JsError> {
+    Ok(serde_json::to_string(value)?)
+}
+
 #[wasm_bindgen(start)]
 fn start() {
     console_error_panic_hook::set_once();

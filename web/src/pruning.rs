@@ -11,10 +11,7 @@ use vitrine_core::study::edge_pruning::{
 };
 use wasm_bindgen::prelude::*;
 
-use crate::{
-    sheet::{ablation, json},
-    subject::Subject,
-};
+use crate::{json, sheet::ablation, subject::Subject};
 
 /// A training run.
 #[wasm_bindgen]

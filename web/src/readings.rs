@@ -39,7 +39,10 @@ use vitrine_core::{
 };
 use wasm_bindgen::prelude::*;
 
-use crate::search_tree::{Told, shown, text};
+use crate::{
+    json as text,
+    search_tree::{Told, shown},
+};
 
 /// Rows of each result that the page is handed.
 const ROWS: usize = 200;

@@ -9,7 +9,7 @@ use vitrine_core::{
 use wasm_bindgen::prelude::*;
 
 use crate::{
-    sheet::json,
+    json,
     source::{Ranges, Source},
     subject::Subject,
 };

@@ -4,15 +4,6 @@
 
 use serde_json::{Value, json};
 use vitrine_core::decode::{Cut, Ending, Fate, Trace, trace::Node};
-use wasm_bindgen::prelude::*;
-
-/// Plain data as text.
-///
-/// # Errors
-/// Never for data that came out of core.
-pub fn text(value: &Value) -> Result<String, JsError> {
-    Ok(serde_json::to_string(value)?)
-}
 
 /// How much of a growing tree has been told.
 #[derive(Default)]

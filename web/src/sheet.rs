@@ -9,6 +9,8 @@ use vitrine_core::{
 };
 use wasm_bindgen::prelude::*;
 
+use crate::json;
+
 /// What cut edges carry, by name.
 pub(crate) fn ablation(name: &str) -> Result<Ablation, JsError> {
     match name {
@@ -16,10 +18,6 @@ pub(crate) fn ablation(name: &str) -> Result<Ablation, JsError> {
         "zero" => Ok(Ablation::Zero),
         other => Err(JsError::new(&format!("there is no ablation `{}`", other.chars().take(40).collect::<String>()))),
     }
-}
-
-pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, JsError> {
-    Ok(serde_json::to_string(value)?)
 }
 
 /// A circuit that is shown, sized, switched, compared and saved.

@@ -11,6 +11,8 @@ use vitrine_core::{
 };
 use wasm_bindgen::prelude::*;
 
+use crate::json;
+
 /// Name of the stream that hidden patches are drawn from.
 const STREAM: &str = "studio masks";
 
@@ -52,8 +54,8 @@ impl Studio {
     /// # Errors
     /// A text that is too long.
     pub fn render(&mut self, text: &str) -> Result<String, JsError> {
-        self.renderer.render_into(text.as_bytes(), &mut self.scratch, &mut self.picture)?;
-        Ok(serde_json::to_string(&self.picture)?)
+        self.draw(text)?;
+        json(&self.picture)
     }
 
     /// Draws a text and says nothing of it: what is measured.

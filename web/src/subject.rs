@@ -26,7 +26,8 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     backend::Backend,
-    sheet::{ablation, json},
+    json,
+    sheet::ablation,
     source::{Ranges, Source},
 };
 

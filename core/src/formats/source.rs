@@ -10,6 +10,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::error::FormatError;
+use crate::findings::hex;
 
 /// Random access to immutable bytes.
 pub trait ByteSource {
@@ -45,10 +46,7 @@ pub fn sha256(source: &dyn ByteSource) -> Result<String, FormatError> {
         hash.update(&piece);
         at += take;
     }
-    Ok(hash.finalize().iter().fold(String::new(), |mut hex, byte| {
-        hex.push_str(&format!("{byte:02x}"));
-        hex
-    }))
+    Ok(hex(&hash.finalize()))
 }
 
 impl ByteSource for [u8] {

@@ -3,6 +3,7 @@
 //! **Method.** One step of the network for all hypotheses whose last word is complete. Where a slot's word is likely enough to matter, its candidates share its probability. Stage 2
 //! allows the words of its template alone, with a qualifier before a column where the template names aliases.
 
+use crate::train::mat::Mat;
 use std::rc::Rc;
 
 use super::scorer::ModelReading;
@@ -12,7 +13,7 @@ use super::{
     net::{Filling, Memory, Net, SlotRows, Spans, State},
     question::{FACTS, LINKS},
     scope::{FLAGS, PLACES, Places, Scope},
-    tape::{Links, Mat, Tape},
+    tape::{Links, Tape},
     words::{BEGIN_FILL, END, Role, UNKNOWN, Vocabulary, may_follow},
 };
 

@@ -2,6 +2,7 @@
 //!
 //! Vectors of single words and of names are computed once and kept: a schema that was read once costs nothing more.
 
+use crate::train::mat::Mat;
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +13,6 @@ use super::{
     super::{sql::schema::Schema, stages::StageError},
     items::Items,
     question::{self, Linked, Value, Vectors, Word},
-    tape::Mat,
 };
 use crate::model::bert::{BertError, Sentences, unit};
 

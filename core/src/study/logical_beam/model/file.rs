@@ -1,5 +1,6 @@
 //! A trained model as `config.json` and `model.safetensors`, and a training run as one checkpoint.
 
+use crate::train::mat::Mat;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,6 @@ use super::{
     Weights,
     net::{NetConfig, shapes},
     spelling::Fragments,
-    tape::Mat,
     train::TrainState,
     words::Vocabulary,
 };
@@ -17,7 +17,6 @@ use crate::{
     formats::{
         FormatError, WeightSource,
         safetensors::{SafeTensors, TensorData, write},
-        weights::check_finite,
     },
     train::adamw::Moments,
 };
@@ -60,10 +59,15 @@ fn tensors<'m>(params: impl Iterator<Item = (String, &'m [usize; 2], &'m [f32])>
     params.map(|(name, shape, data)| (name, (shape.to_vec(), TensorData::F32(data)))).collect()
 }
 
+/// Whether a `config.json` says that it is of this schema.
+pub fn says(json: &str, schema: &str) -> bool {
+    let said = serde_json::from_str::<serde_json::Value>(json).ok().and_then(|config| Some(config.get("schema")?.as_str()? == schema));
+    said == Some(true)
+}
+
 /// Whether a `config.json` is that of a text-to-SQL model, rather than of a language model.
 pub fn is_config(json: &str) -> bool {
-    let schema = serde_json::from_str::<serde_json::Value>(json).ok().and_then(|config| Some(config.get("schema")?.as_str()? == SCHEMA));
-    schema == Some(true)
+    says(json, SCHEMA)
 }
 
 /// Writes a model.
@@ -106,12 +110,7 @@ pub fn load(config: &str, weights: &[u8]) -> Result<Weights, FileError> {
 /// # Errors
 /// What is not there, of another shape, or no number.
 pub fn params(source: &dyn WeightSource, shapes: &[(String, [usize; 2])], prefix: &str) -> Result<Vec<Mat>, FileError> {
-    let read = |(name, shape): &(String, [usize; 2])| {
-        let name = format!("{prefix}{name}");
-        let data = source.read_shaped(&name, shape)?;
-        check_finite(&name, &data)?;
-        Ok(Mat { rows: shape[0], cols: shape[1], data })
-    };
+    let read = |(name, shape): &(String, [usize; 2])| Ok(Mat::read(source, &format!("{prefix}{name}"), *shape)?);
     shapes.iter().map(read).collect()
 }
 

@@ -39,11 +39,11 @@ use super::{
     sql::schema::Schema,
     stages::{Reading, StageError, TextToSql},
 };
+use crate::train::mat::Mat;
 use encode::{Cache, Encoder};
 use net::NetConfig;
 use scorer::ModelReading;
 use spelling::Fragments;
-use tape::Mat;
 use words::Vocabulary;
 
 /// What training makes.

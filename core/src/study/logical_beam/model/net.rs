@@ -7,6 +7,7 @@
 //!
 //! **Sources.** Cho et al., EMNLP 2014 (the cell); Luong et al., EMNLP 2015 (attention fed back); Vinyals et al., NeurIPS 2015 (pointing).
 
+use crate::train::mat::Mat;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     question::{FACTS, LINKS, WORD_FACTS},
     scope::{FLAGS, PLACES},
-    tape::{Links, Mat, Tape, Var},
+    tape::{Links, Tape, Var},
 };
 use crate::train::rng::Stream;
 

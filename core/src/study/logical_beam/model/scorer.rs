@@ -6,6 +6,7 @@
 //! **Method.** A hypothesis is the boundary at which its last word began, the symbols ([`super::boundary`]) that agree with the pieces since, and, where one of these is complete, the
 //! boundary behind it: a name may end or go on. All boundaries that a step needs are computed in one batch. What no symbol goes on with can only end.
 
+use crate::train::mat::Mat;
 use std::rc::Rc;
 
 use super::{
@@ -18,7 +19,7 @@ use super::{
     encode::{EncodedQuestion, EncodedSchema},
     net::{Filling, Net, Spans},
     spelling::Spelling,
-    tape::{Mat, Tape},
+    tape::Tape,
     words::{BEGIN_FILL, BEGIN_PLANNED, BEGIN_QUERY, BEGIN_TEMPLATE},
 };
 use crate::decode::{Scorer, ScorerError, Step};

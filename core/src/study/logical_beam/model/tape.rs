@@ -9,31 +9,10 @@ pub mod attention;
 
 use std::ops::Range;
 
-use crate::model::cpu::matmul::{Start, View, product};
-
-/// A matrix, row-major.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Mat {
-    pub rows: usize,
-    pub cols: usize,
-    pub data: Vec<f32>,
-}
-
-impl Mat {
-    /// Zeros.
-    pub fn zeros(rows: usize, cols: usize) -> Self {
-        Self { rows, cols, data: vec![0.0; rows * cols] }
-    }
-
-    /// Rows of `cols` numbers.
-    pub fn of(cols: usize, data: Vec<f32>) -> Self {
-        Self { rows: data.len() / cols.max(1), cols, data }
-    }
-
-    pub fn row(&self, i: usize) -> &[f32] {
-        &self.data[i * self.cols..(i + 1) * self.cols]
-    }
-}
+use crate::{
+    model::cpu::matmul::{Start, View, product},
+    train::mat::Mat,
+};
 
 /// A matrix on the tape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

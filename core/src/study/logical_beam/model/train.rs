@@ -4,6 +4,7 @@
 //! qualifiers are learned. AdamW with warm-up and linear decay, dropout on what the decoder attends to and on what it says. A batch is cut into a fixed number of parts that are computed side by side and
 //! summed in order, so threads change nothing. The encoder stays as it is.
 
+use crate::train::mat::Mat;
 use std::{collections::BTreeMap, ops::Range};
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use super::{
     pools::{Pools, Shares},
     scope::Scope,
     spelling::Fragments,
-    tape::{Mat, Stretch, Tape, Var},
+    tape::{Stretch, Tape, Var},
     words::{BEGIN_FILL, BEGIN_PLANNED, BEGIN_QUERY, BEGIN_TEMPLATE, END, Role, Vocabulary, may_follow},
 };
 use crate::{

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     formats::safetensors::SafeTensors,
-    study::logical_beam::model::file::{FileError, Saved, go_on, params, written},
+    study::logical_beam::model::file::{FileError, Saved, go_on, params, says, written},
 };
 
 const SCHEMA: &str = "vitrine.text-to-sql-seq2seq/1";
@@ -28,8 +28,7 @@ struct Config {
 
 /// Whether a `config.json` is that of this kind of model.
 pub fn is_config(json: &str) -> bool {
-    let schema = serde_json::from_str::<serde_json::Value>(json).ok().and_then(|config| Some(config.get("schema")?.as_str()? == SCHEMA));
-    schema == Some(true)
+    says(json, SCHEMA)
 }
 
 /// Writes a model.

@@ -23,10 +23,10 @@ pub mod train;
 mod tests;
 
 use super::{
-    model::tape::Mat,
     sql::schema::Schema,
     stages::{Pieces, Reading, StageError, TextToSql},
 };
+use crate::train::mat::Mat;
 use net::NetConfig;
 use scorer::Seq2SeqReading;
 use subwords::{END, SubWords};

@@ -5,11 +5,12 @@
 //!
 //! **Sources.** Vaswani et al., NeurIPS 2017; Gu et al., ACL 2016 (copying); Xiong et al., ICML 2020 (where the normalisation stands).
 
+use crate::train::mat::Mat;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::model::tape::{Mat, Tape, Var};
+use super::super::model::tape::{Tape, Var};
 use crate::train::rng::Stream;
 
 /// Sizes.

@@ -3,6 +3,7 @@
 //! **Method.** The input of a stage is read once. Each hypothesis keeps the keys and values of what it has written, so a step runs the layers that write for one piece of each. A piece has the probability of being
 //! said and of being copied from each of its places, together.
 
+use crate::train::mat::Mat;
 use std::rc::Rc;
 
 use super::{
@@ -14,10 +15,7 @@ use super::{
 use crate::{
     decode::{Scorer, ScorerError, Step},
     study::logical_beam::{
-        model::{
-            boundary::log_add,
-            tape::{Mat, Tape},
-        },
+        model::{boundary::log_add, tape::Tape},
         sql::schema::Schema,
         stages::{Pieces, Reading, Stage, StageError},
     },

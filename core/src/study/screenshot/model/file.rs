@@ -2,6 +2,7 @@
 //!
 //! A safetensors file; everything else is in its metadata. The hash of every glyph is among it: a model that learned one font reads another poorly, so opening refuses another renderer.
 
+use crate::train::mat::Mat;
 use std::collections::BTreeMap;
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -10,13 +11,11 @@ use super::{
     config::ModelConfig,
     params::{Params, Spec},
     ptp::Ptp,
-    tape::Mat,
 };
 use crate::{
     formats::{
         FormatError, WeightSource,
         safetensors::{SafeTensors, TensorData, write},
-        weights::check_finite,
     },
     study::screenshot::{
         ScreenshotError,
@@ -57,12 +56,7 @@ pub(crate) fn pack(
 /// The matrices of `specs` under a prefix of their names.
 pub(crate) fn unpack(file: &SafeTensors<&[u8]>, specs: &[Spec], prefix: &str) -> Result<Vec<Mat>, ScreenshotError> {
     let bad = |error: FormatError| ScreenshotError::BadModel(error.to_string());
-    let one = |spec: &Spec| {
-        let name = format!("{prefix}{}", spec.name);
-        let data = file.read_shaped(&name, &[spec.rows, spec.cols]).map_err(bad)?;
-        check_finite(&name, &data).map_err(bad)?;
-        Ok(Mat { rows: spec.rows, cols: spec.cols, data })
-    };
+    let one = |spec: &Spec| Mat::read(file, &format!("{prefix}{}", spec.name), [spec.rows, spec.cols]).map_err(bad);
     specs.iter().map(one).collect()
 }
 

@@ -3,12 +3,13 @@
 //! Rows are worked on in blocks, in parallel where threads are there; each block is written by one task and sums over rows are taken block by block in order, so that the thread count does
 //! not show. GELU is the tanh form.
 
-use super::tape::{Mat, Spans};
+use super::tape::Spans;
 use crate::model::cpu::{
     for_each_task,
     matmul::{Start, View, product_rows},
     rows::{dot, exp, moments, softmax},
 };
+use crate::train::mat::Mat;
 
 /// Rows of a block.
 const BLOCK: usize = 128;

@@ -3,10 +3,8 @@
 //! **Init** (the published code's): linear weights N(0, 0.02), biases 0, norms 1 and 0, CLS and mask token N(0, 0.02). In the text decoder, whose scores are not divided by `sqrt(d_head)`,
 //! queries begin with a deviation of `(d * d_head)^-1/2`, keys, values and embeddings `d^-1/2`, attention's output `(heads * d_head)^-1/2`, the MLP's input `d^-1/2`, its output `d_ff^-1/2`.
 
-use super::{
-    config::{ModelConfig, Tower},
-    tape::Mat,
-};
+use super::config::{ModelConfig, Tower};
+use crate::train::mat::Mat;
 use crate::train::rng::Stream;
 
 /// How a matrix begins.

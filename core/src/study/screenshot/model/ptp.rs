@@ -8,9 +8,10 @@ use super::{
     config::{ModelConfig, Tower},
     kernels::Attention,
     params::{self, Params, Spec},
-    tape::{Mat, Spans, Tape, Var},
+    tape::{Spans, Tape, Var},
 };
 use crate::study::screenshot::patches::positions;
+use crate::train::mat::Mat;
 
 /// Patches come as `byte / 255`, white 1.0, and are projected as this times their ink, `1 - value`. That is the same family of projections, with weights and bias written otherwise, but
 /// white paper no longer drowns the letters: measured, a model begins to read within 200 steps where it had not within 1,000.

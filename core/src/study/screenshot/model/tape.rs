@@ -8,38 +8,13 @@
 use std::ops::Range;
 
 use super::kernels::{self, Attention};
-use crate::model::cpu::{
-    cross_entropy,
-    matmul::{Start, View, product},
+use crate::{
+    model::cpu::{
+        cross_entropy,
+        matmul::{Start, View, product},
+    },
+    train::mat::Mat,
 };
-
-/// A matrix, row-major.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Mat {
-    pub rows: usize,
-    pub cols: usize,
-    pub data: Vec<f32>,
-}
-
-impl Mat {
-    /// Zeros.
-    #[must_use]
-    pub fn zeros(rows: usize, cols: usize) -> Self {
-        Self { rows, cols, data: vec![0.0; rows * cols] }
-    }
-
-    /// Rows of `cols` numbers.
-    #[must_use]
-    pub fn of(cols: usize, data: Vec<f32>) -> Self {
-        Self { rows: data.len() / cols.max(1), cols, data }
-    }
-
-    /// One row.
-    #[must_use]
-    pub fn row(&self, i: usize) -> &[f32] {
-        &self.data[i * self.cols..(i + 1) * self.cols]
-    }
-}
 
 /// A matrix on the tape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,10 @@
 use super::{
     params::{count, encoder_specs, pixel_specs, text_specs},
     ptp::{Picture, Ptp},
-    tape::{Mat, Spans, Tape, Var},
+    tape::{Spans, Tape, Var},
     *,
 };
+use crate::train::mat::Mat;
 use crate::{
     study::screenshot::train::{
         examples::Example,

@@ -3,6 +3,7 @@
 //! **Head.** The mean over attended positions (or CLS), dropout, a dense layer, tanh, dropout, a linear layer; cross-entropy. Nothing is hidden. A run whose training loss stays at that of guessing
 //! is begun again with another seed, and says so: small sets sometimes stick (PIXEL's authors and the paper's mention it too).
 
+use crate::train::mat::Mat;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use crate::{
             ModelConfig, Params,
             params::{Begin, Spec, encoder_specs},
             ptp::{Picture, Ptp},
-            tape::{Mat, Tape, Var},
+            tape::{Tape, Var},
         },
         render::{Renderer, Scratch, Screenshot},
     },
