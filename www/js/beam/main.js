@@ -1,14 +1,18 @@
 // The beam explorer: one prompt, four ways to choose, one slider for time.
 
-import { byId, make, save, sentence, visible } from '../dom.js';
+import { byId, make, save, visible } from '../dom.js';
 import { sort, watch } from '../files.js';
 import { models, source, weights } from '../host.js';
 import { brief } from '../numbers.js';
+import { fault, say, seed } from '../page.js';
 import * as state from '../state.js';
 import { Client } from '../worker/client.js';
 import { Panel } from './panel.js';
+import { Player } from './player.js';
 
 const SLIDERS = ['width', 'tokens-most', 'penalty', 'strength', 'temperature', 'p'];
+/** Milliseconds a token, when time plays. */
+const BEAT_MS = 700;
 /** Words of a suggested prompt. */
 const OPENING = 4;
 const OUTPUTS = { 'tokens-most': 'tokens-now' };
@@ -37,22 +41,12 @@ const METHODS = [
   },
 ];
 
-const page = { library: [], files: null, client: new Client('decoding.js', 'decode'), loaded: '', panels: METHODS.map((method) => new Panel(method)), running: false, playing: 0, frame: 0, suggested: 0 };
-
-function fault(error) {
-  byId('notice').hidden = error === null;
-  byId('notice').textContent = error === null ? '' : sentence(error);
-}
-
-function say(words) {
-  byId('status').textContent = words;
-}
+const page = { library: [], files: null, client: new Client('decoding.js', 'decode'), loaded: '', panels: METHODS.map((method) => new Panel(method)), running: false, frame: 0, suggested: 0 };
+const player = new Player(draw, BEAT_MS);
 
 function settings() {
   const number = (id) => Number(byId(id).value);
-  const seed = number('seed');
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new Error('the seed has to be a whole number, 0 or more');
-  return { width: number('width'), tokens: number('tokens-most'), penalty: number('penalty'), strength: number('strength'), temperature: number('temperature'), p: number('p'), seed };
+  return { width: number('width'), tokens: number('tokens-most'), penalty: number('penalty'), strength: number('strength'), temperature: number('temperature'), p: number('p'), seed: seed() };
 }
 
 function labels() {
@@ -67,13 +61,9 @@ function offer(chosen) {
   if (list.some(([id]) => id === chosen)) byId('model').value = chosen;
 }
 
-function view() {
-  return { step: Number(byId('step').value), cuts: byId('cuts').checked };
-}
-
 function draw() {
   labels();
-  for (const panel of page.panels) panel.draw(view());
+  for (const panel of page.panels) panel.draw(player.view());
 }
 
 /** Whether the weights are to be read as the file's blocks hold them. */
@@ -108,22 +98,20 @@ async function suggest(index) {
 }
 
 async function search() {
-  stopPlaying();
+  player.stop();
   fault(null);
   const s = settings();
   const prompt = byId('prompt').value;
   page.running = true;
   buttons();
   await load();
-  byId('step').max = String(s.tokens);
-  byId('step').value = String(s.tokens);
-  byId('steps').hidden = false;
+  player.all(s.tokens);
   for (const panel of page.panels) panel.clear();
   remember(s, prompt);
   for (const [at, method] of METHODS.entries()) {
     say(`Searching: ${method.title.toLowerCase()}`);
     const panel = page.panels[at];
-    panel.view = view();
+    panel.view = player.view();
     const asked = { prompt, method: method.ask(s), max_tokens: s.tokens, seed: s.seed };
     const found = await page.client.call('search', asked, (nodes) => panel.grow(nodes));
     panel.take(found, asked, commandOf(method, s, prompt));
@@ -150,30 +138,6 @@ function buttons() {
   byId('search').hidden = page.running;
   byId('stop').hidden = !page.running;
   for (const id of ['model', 'weights', 'open', 'another']) byId(id).disabled = page.running;
-}
-
-function stopPlaying() {
-  clearInterval(page.playing);
-  page.playing = 0;
-  byId('play').textContent = 'Play';
-}
-
-function move(by) {
-  const step = byId('step');
-  step.value = String(Number(step.value) + by);
-  draw();
-}
-
-function play() {
-  if (page.playing) return stopPlaying();
-  const step = byId('step');
-  if (Number(step.value) >= Number(step.max)) step.value = '0';
-  draw();
-  byId('play').textContent = 'Pause';
-  page.playing = setInterval(() => {
-    move(1);
-    if (Number(step.value) >= Number(step.max)) stopPlaying();
-  }, 700);
 }
 
 const guarded = (action) => async () => {
@@ -203,21 +167,10 @@ guarded(async () => {
   page.library = (await models()).filter((model) => model.kind === 'small');
   offer(wish.model);
   for (const [key, id] of [['width', 'width'], ['tokens', 'tokens-most'], ['penalty', 'penalty'], ['strength', 'strength'], ['temperature', 'temperature'], ['p', 'p'], ['seed', 'seed']]) if (wish[key]) byId(id).value = wish[key];
-  byId('cuts').checked = wish.cuts === '1';
   byId('methods').replaceChildren(...page.panels.map((panel) => panel.root));
   labels();
   for (const id of SLIDERS) byId(id).addEventListener('input', labels);
-  byId('step').addEventListener('input', () => {
-    stopPlaying();
-    draw();
-  });
-  byId('cuts').addEventListener('change', () => {
-    state.write({ cuts: byId('cuts').checked ? 1 : null });
-    draw();
-  });
-  byId('back').addEventListener('click', () => move(-1));
-  byId('on').addEventListener('click', () => move(1));
-  byId('play').addEventListener('click', play);
+  player.start(wish.cuts);
   byId('save-json').addEventListener('click', () => save('searches.json', new Blob([JSON.stringify(page.panels.filter((panel) => panel.found).map((panel) => ({ name: panel.method.id, ...panel.plain() })), null, 1)], { type: 'application/json' })));
   byId('ask').addEventListener('submit', (event) => {
     event.preventDefault();

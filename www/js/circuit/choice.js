@@ -5,7 +5,8 @@ import { sheet as shipped } from '../library.js';
 import { count } from '../numbers.js';
 import * as state from '../state.js';
 import { kept } from '../store.js';
-import { busy, fault, page, parts, say } from './desk.js';
+import { fault } from '../page.js';
+import { busy, page, parts, say } from './desk.js';
 import { choose, lay, resetCurve, shown } from './view.js';
 import { sourceOf } from './weights.js';
 

@@ -1,6 +1,7 @@
 // What the inspector's parts share: what is on the table, the parts themselves, and the words said about it.
 
-import { byId, sentence } from '../dom.js';
+import { byId } from '../dom.js';
+import { fault } from '../page.js';
 
 export const page = {
   core: null, library: [], model: null, files: null, sheet: null, opened: null,
@@ -9,12 +10,6 @@ export const page = {
 
 /** The drawing, the curve, the list and the run: made when the inspector starts. @type {Record<'graph'|'focus'|'curve'|'table'|'live', any>} */
 export const parts = { graph: null, focus: null, curve: null, table: null, live: null };
-
-export function fault(error) {
-  const notice = byId('notice');
-  notice.hidden = error === null;
-  notice.textContent = error === null ? '' : sentence(error);
-}
 
 /** A lasting word on what is shown; while something is computed that is said instead. */
 export function say(words) {

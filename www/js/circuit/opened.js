@@ -4,8 +4,9 @@ import { byId } from '../dom.js';
 import { circuitText, sort } from '../files.js';
 import * as state from '../state.js';
 import { keep } from '../store.js';
+import { fault } from '../page.js';
 import { offerCircuits, offerModels, takeCircuit, takeModel } from './choice.js';
-import { fault, page, parts, say } from './desk.js';
+import { page, parts, say } from './desk.js';
 import { shown } from './view.js';
 
 /** @param {File[]} files */

@@ -3,7 +3,8 @@
 import { byId } from '../dom.js';
 import { count, percent } from '../numbers.js';
 import * as state from '../state.js';
-import { fault, page, parts } from './desk.js';
+import { fault } from '../page.js';
+import { page, parts } from './desk.js';
 import { legend } from './legend.js';
 
 /** Both ends of an edge. */

@@ -1,8 +1,9 @@
 // Edge Pruning in the page: a worker trains, this shows. The circuit found is handed to the inspector.
 
-import { byId, make, save, sentence, svg, visible } from '../dom.js';
+import { byId, make, save, svg, visible } from '../dom.js';
 import { models, source } from '../host.js';
 import { brief, count, percent } from '../numbers.js';
+import { fault, say } from '../page.js';
 import { frame, path } from '../plot.js';
 import { hand } from '../store.js';
 import { bindings } from '../wasm.js';
@@ -12,15 +13,6 @@ import { masksChart } from './masks.js';
 
 const page = { core: null, library: [], model: null, client: new Client('pruning.js'), records: [], circuit: '', running: false, frame: 0, masks: null, about: null };
 const graph = new Graph(byId('graph'), {});
-
-function fault(error) {
-  byId('notice').hidden = error === null;
-  byId('notice').textContent = error === null ? '' : sentence(error);
-}
-
-function say(words) {
-  byId('status').textContent = words;
-}
 
 function buttons() {
   byId('stop').hidden = !page.running;

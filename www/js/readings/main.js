@@ -1,16 +1,17 @@
 // Two readings: one question to one database, four ways of decoding, one slider for time.
 
+import { Player } from '../beam/player.js';
 import { byId, make, save, sentence, visible } from '../dom.js';
 import { watch } from '../files.js';
 import { database } from '../host.js';
 import { brief, count } from '../numbers.js';
+import { fault, say, seed } from '../page.js';
 import * as state from '../state.js';
 import { Client } from '../worker/client.js';
 import { Panel } from './panel.js';
 import { csv, verdict } from './summary.js';
 
 const SLIDERS = ['width', 'penalty', 'strength', 'p'];
-const NUMBERS = [...SLIDERS, 'seed'];
 /** Queries in a list, and pieces of the longest text: the command line's. */
 const LIST = 5;
 const MOST_PIECES = 96;
@@ -46,22 +47,12 @@ const METHODS = [
 ];
 
 const page = {
-  library: [], own: null, model: { base: MODEL }, client: new Client('readings.js', 'sql'), opened: null, panels: METHODS.map((method) => new Panel(method)), running: false, playing: 0, example: 0, readings: [],
+  library: [], own: null, model: { base: MODEL }, client: new Client('readings.js', 'sql'), opened: null, panels: METHODS.map((method) => new Panel(method)), running: false, example: 0, readings: [],
 };
-
-function fault(error) {
-  byId('notice').hidden = error === null;
-  byId('notice').textContent = error === null ? '' : sentence(error);
-}
-
-function say(words) {
-  byId('status').textContent = words;
-}
+const player = new Player(draw, BEAT_MS);
 
 function settings() {
-  const values = Object.fromEntries(NUMBERS.map((id) => [id, Number(byId(id).value)]));
-  if (!Number.isSafeInteger(values.seed) || values.seed < 0) throw new Error('the seed has to be a whole number, 0 or more');
-  return values;
+  return { ...Object.fromEntries(SLIDERS.map((id) => [id, Number(byId(id).value)])), seed: seed() };
 }
 
 function labels() {
@@ -69,13 +60,9 @@ function labels() {
   byId('step-now').textContent = byId('step').value;
 }
 
-function view() {
-  return { step: Number(byId('step').value), cuts: byId('cuts').checked };
-}
-
 function draw() {
   labels();
-  for (const panel of page.panels) panel.draw(view());
+  for (const panel of page.panels) panel.draw(player.view());
 }
 
 /** The chosen example database, or null for one of the person's own. */
@@ -97,14 +84,15 @@ function show(schema) {
   byId('tables').replaceChildren(...schema.tables.slice(0, 60).map((table) => make('section', {}, make('h3', { text: visible(table.name, 60) }), make('ul', {}, ...table.columns.slice(0, 60).map(column)))));
 }
 
-/** Opens the model and the chosen database, unless they are there already. */
-async function ready() {
+/** Opens a model and the chosen database, unless they are there already; a model stays the page's only where it can be opened. */
+async function ready(model = page.model) {
   const example = chosen();
   const wanted = example ?? page.own;
   if (page.opened === wanted) return;
   page.opened = null;
   say('Loading the model');
-  await page.client.call('model', page.model);
+  await page.client.call('model', model);
+  page.model = model;
   say('Opening the database');
   const source = example ? { name: example.id, text: await database(example.file) } : { name: wanted.name, text: wanted.text, bytes: wanted.bytes };
   const schema = await page.client.call('database', source);
@@ -126,8 +114,7 @@ function suggest(index) {
 }
 
 async function search() {
-  stopPlaying();
-  fault(null);
+  player.stop();
   page.running = true;
   buttons();
   const s = settings();
@@ -142,16 +129,13 @@ async function search() {
   for (const [at, method] of METHODS.entries()) {
     say(`Decoding: ${method.title}`);
     const panel = page.panels[at];
-    panel.view = view();
+    panel.view = player.view();
     const asked = { question, choice: method.ask(s), limits: { k: LIST, max_tokens: MOST_PIECES, seed: s.seed, trace_cuts: true }, readings: page.readings.map(({ sql }) => sql) };
     const found = await page.client.call('search', asked, (nodes) => panel.grow(nodes));
-    panel.view = { ...view(), step: Infinity };
+    panel.view = { ...player.view(), step: Infinity };
     panel.take(found, asked, page.readings, command(method, s, question, example));
   }
-  const deepest = Math.max(...page.panels.map((panel) => panel.deepest()));
-  byId('step').max = String(deepest);
-  byId('step').value = String(deepest);
-  byId('steps').hidden = false;
+  player.all(Math.max(...page.panels.map((panel) => panel.deepest())));
   verdict(byId('verdict'), page.panels, page.readings);
   draw();
   say('');
@@ -171,31 +155,10 @@ function buttons() {
   for (const id of ['database', 'open', 'another', 'use']) byId(id).disabled = page.running;
 }
 
-function stopPlaying() {
-  clearInterval(page.playing);
-  page.playing = 0;
-  byId('play').textContent = 'Play';
-}
-
-function move(by) {
-  byId('step').value = String(Number(byId('step').value) + by);
-  draw();
-}
-
-function play() {
-  if (page.playing) return stopPlaying();
-  const step = byId('step');
-  if (Number(step.value) >= Number(step.max)) step.value = '0';
-  draw();
-  byId('play').textContent = 'Pause';
-  page.playing = setInterval(() => {
-    move(1);
-    if (Number(step.value) >= Number(step.max)) stopPlaying();
-  }, BEAT_MS);
-}
-
 const guarded = (action) => async () => {
   try {
+    // What went wrong before is not what goes wrong now.
+    fault(null);
     await action();
   } catch (error) {
     page.running = false;
@@ -218,7 +181,6 @@ async function take(own) {
     page.opened = null;
     throw error;
   }
-  fault(null);
   byId('schema').open = true;
   byId('question').focus();
 }
@@ -227,17 +189,8 @@ async function take(own) {
 async function open(files) {
   const weights = files.find((file) => /\.safetensors$/i.test(file.name));
   if (weights) {
-    const before = page.model;
-    page.model = /** @type {any} */ ({ files });
     page.opened = null;
-    try {
-      await ready();
-    } catch (error) {
-      page.model = before;
-      page.opened = null;
-      throw error;
-    }
-    return;
+    return ready(/** @type {any} */ ({ files }));
   }
   const [file] = files;
   if (!/\.(sqlite3?|db|sql)$/i.test(file.name)) throw new Error('choose a database (.sqlite, .db), a file of CREATE TABLE statements (.sql), or a model’s config.json with its model.safetensors');
@@ -256,22 +209,11 @@ guarded(async () => {
   const wish = state.read();
   page.library = JSON.parse(await database('databases.json')).databases;
   offer(wish.db);
-  for (const id of NUMBERS) if (wish[id]) byId(id).value = wish[id];
-  byId('cuts').checked = wish.cuts === '1';
+  for (const id of [...SLIDERS, 'seed']) if (wish[id]) byId(id).value = wish[id];
   byId('methods').replaceChildren(...page.panels.map((panel) => panel.root));
   labels();
   for (const id of SLIDERS) byId(id).addEventListener('input', labels);
-  byId('step').addEventListener('input', () => {
-    stopPlaying();
-    draw();
-  });
-  byId('cuts').addEventListener('change', () => {
-    state.write({ cuts: byId('cuts').checked ? 1 : null });
-    draw();
-  });
-  byId('back').addEventListener('click', () => move(-1));
-  byId('on').addEventListener('click', () => move(1));
-  byId('play').addEventListener('click', play);
+  player.start(wish.cuts);
   const found = () => page.panels.filter((panel) => panel.found);
   byId('save-json').addEventListener('click', () => save('readings.json', new Blob([JSON.stringify(found().map((panel) => ({ name: panel.method.id, ...panel.plain() })), null, 1)], { type: 'application/json' })));
   byId('save-csv').addEventListener('click', () => save('readings.csv', new Blob([csv(found(), page.readings)], { type: 'text/csv' })));
@@ -286,7 +228,6 @@ guarded(async () => {
     say('Stopped.');
   });
   byId('database').addEventListener('change', guarded(async () => {
-    fault(null);
     await ready();
     if (!chosen()) return;
     suggest(0);

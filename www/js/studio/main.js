@@ -1,8 +1,9 @@
 // The screenshot studio: a text, the picture a model reads of it, and what is hidden from the model while it learns.
 
-import { byId, make, save, sentence, visible } from '../dom.js';
+import { byId, make, save, visible } from '../dom.js';
 import { bytes, bundles, compile } from '../host.js';
 import { brief, count, percent } from '../numbers.js';
+import { fault, say, seed } from '../page.js';
 import * as state from '../state.js';
 import { started } from '../wasm.js';
 import { Picture } from './picture.js';
@@ -20,11 +21,6 @@ const VALUES = { layout: 'strip', patches: '40', patch: '16x16', size: '13.9', z
 const MOST_IN_ADDRESS = 1500;
 
 const page = { studio: null, text: '', drawn: new Picture(byId('drawn')), given: new Picture(byId('given')), found: null, hidden: null, own: new Map(), chosen: null, config: '', milliseconds: 0 };
-
-function fault(error) {
-  byId('notice').hidden = error === null;
-  byId('notice').textContent = error === null ? '' : sentence(error);
-}
 
 function config() {
   const [patchHeight, patchWidth] = byId('patch').value.split('x').map(Number);
@@ -61,9 +57,7 @@ function render() {
 
 /** Which patches are hidden: drawn by the seed, then as the person changed them. */
 function hide() {
-  const seed = Number(byId('seed').value);
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new Error('the seed has to be a whole number, 0 or more');
-  page.hidden = page.studio.hidden(Number(byId('rate').value), byId('spans').checked, BigInt(seed));
+  page.hidden = page.studio.hidden(Number(byId('rate').value), byId('spans').checked, BigInt(seed()));
   for (const [patch, hidden] of page.own) if (patch < page.hidden.length) page.hidden[patch] = hidden;
   byId('own').hidden = page.own.size === 0;
   draw();
@@ -197,7 +191,7 @@ const guarded = (action) => async (event) => {
 };
 
 guarded(async () => {
-  byId('status').textContent = 'Starting';
+  say('Starting');
   const { studio } = await bundles();
   if (!studio) throw new Error('this site was put together without the program of this page (scripts/web-bundle studio)');
   const [core, ...fonts] = await Promise.all([compile(studio).then((compiled) => started(studio, compiled)), ...['noto-sans.atlas', 'NotoSans-Regular.ttf', 'unifont.packed'].map((name) => bytes(`fonts/${name}`))]);
@@ -248,6 +242,6 @@ guarded(async () => {
   globalThis.addEventListener('resize', () => draw());
   new MutationObserver(() => draw()).observe(document.documentElement, { attributes: true });
   render();
-  byId('status').textContent = '';
+  say('');
   globalThis.vitrine = { page };
 })();
