@@ -12,6 +12,7 @@ pub mod model;
 mod order;
 pub mod report;
 pub mod settings;
+pub mod stats;
 pub mod study;
 pub mod tensor;
 pub mod text;

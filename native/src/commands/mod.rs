@@ -12,6 +12,7 @@ mod recompute;
 mod report;
 mod run;
 mod run_logical_beam;
+mod run_screenshot;
 mod screenshot;
 mod serve;
 mod sql;

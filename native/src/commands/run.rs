@@ -27,7 +27,7 @@ use vitrine_core::{
 use super::{
     Context,
     circuit::data::{DEFAULT_FLOOR, Task, check_memory, floor_warning, problem},
-    run_logical_beam,
+    run_logical_beam, run_screenshot,
 };
 use crate::{
     Outcome, atomic, interactive,
@@ -51,6 +51,11 @@ pub enum Study {
         after_help = "Examples:\n  vitrine run logical-beam\n  vitrine run logical-beam --model sql-model --ambiqt ambiqt/ --decoders beam,logical-beam"
     )]
     LogicalBeam(run_logical_beam::LogicalBeam),
+    /// Models that read pictures of text: redrawing and writing against redrawing alone, nothing and words, and what a picture is worth to the text after it. Fails where a check does.
+    #[command(
+        after_help = "Examples:\n  vitrine run screenshot\n  vitrine run screenshot --text novels.txt --data subjectivity/ --seeds 5\n  vitrine run screenshot --set pretrain.steps=2000 --resume"
+    )]
+    Screenshot(run_screenshot::Screenshot),
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -191,18 +196,16 @@ impl EdgePruning {
     }
 }
 
-fn unix_ms() -> u64 {
+pub(super) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The record of this run so far.
-fn record(plan: &Plan, opened: Option<&open::Opened>, device: &str) -> Result<RunRecord> {
-    let mut record = RunRecord::new(STUDY);
-    record.config = json!({"study": plan.config, "model": plan.model, "data": plan.data});
-    record.config_hash = atomic::sha256_hex(serde_json::to_string(&record.config)?.as_bytes());
-    record.seed = plan.config.seed;
-    record.command = std::env::args().collect();
+/// The record of a run that begins now.
+pub(super) fn begin(study: &str, config: Value, seed: u64, device: &str) -> Result<RunRecord> {
+    let mut record = RunRecord::new(study);
+    record.config_hash = atomic::sha256_hex(serde_json::to_string(&config)?.as_bytes());
+    (record.config, record.seed, record.command) = (config, seed, std::env::args().collect());
     let machine = resources::Machine::detect();
     record.versions = [("vitrine", env!("CARGO_PKG_VERSION")), ("burn", "0.22.1"), ("system", &machine.system)]
         .map(|(name, version)| (name.to_owned(), version.to_owned()))
@@ -211,20 +214,27 @@ fn record(plan: &Plan, opened: Option<&open::Opened>, device: &str) -> Result<Ru
     record.cargo_lock_sha256 = machine.cargo_lock_sha256;
     let cpu = machine.cpu.map(|cpu| format!("{cpu}, ")).unwrap_or_default();
     record.device = format!("{device} ({cpu}{} cores)", machine.cores);
+    record.started_unix_ms = unix_ms();
+    record.finished_unix_ms = record.started_unix_ms;
+    Ok(record)
+}
+
+/// The record of this run so far.
+fn record(plan: &Plan, opened: Option<&open::Opened>, device: &str) -> Result<RunRecord> {
+    let config = json!({"study": plan.config, "model": plan.model, "data": plan.data});
+    let mut record = begin(STUDY, config, plan.config.seed, device)?;
     if let Some(opened) = opened {
         record.models.clone_from(&opened.hashes);
     }
     if let Some(data) = &plan.data {
         record.data.insert(data.display().to_string(), atomic::hash_file(data)?.sha256);
     }
-    record.started_unix_ms = unix_ms();
-    record.finished_unix_ms = record.started_unix_ms;
     Ok(record)
 }
 
 /// Opens the run folder. A run that goes on keeps its start, and must have the model and data it began with.
-fn open_folder(plan: &Plan, record: &mut RunRecord) -> Result<RunFolder> {
-    let mut folder = RunFolder::create(&plan.out, STUDY, &record.config_hash, plan.resume)?;
+pub(super) fn open_folder(out: &Path, study: &str, resume: bool, record: &mut RunRecord) -> Result<RunFolder> {
+    let mut folder = RunFolder::create(out, study, &record.config_hash, resume)?;
     match folder.read_run()? {
         Some(json) => {
             let earlier = RunRecord::from_json(&json).with_context(|| format!("in {}", folder.path().display()))?;
@@ -242,6 +252,7 @@ pub fn run(study: Study, context: Context) -> Result<Outcome> {
     let args = match study {
         Study::EdgePruning(args) => args,
         Study::LogicalBeam(args) => return run_logical_beam::run(&args, context),
+        Study::Screenshot(args) => return run_screenshot::run(&args, context),
     };
     let plan = args.plan()?;
     // A missing bundle is found before the run, not after it.
@@ -263,7 +274,7 @@ pub fn run(study: Study, context: Context) -> Result<Outcome> {
         _ => None,
     };
     let mut record = record(&plan, opened.as_ref(), &device_name)?;
-    let folder = open_folder(&plan, &mut record)?;
+    let folder = open_folder(&plan.out, STUDY, plan.resume, &mut record)?;
     let path = folder.path().to_owned();
     if folder.is_finished() {
         println!("this run is finished: {}", path.join("report.html").display());

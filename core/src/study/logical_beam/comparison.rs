@@ -17,13 +17,11 @@ use super::{
 };
 use crate::{
     findings::{Best, Body, Claim, Column, Findings, Panel, Source, Table, Verdict},
-    train::rng::Stream,
+    stats::{interval, mean},
 };
 
 /// Least share of questions of which plain beam search holds a reading, for claims to be judged.
 pub const LEAST_EITHER: f64 = 0.3;
-/// Resamples of a bootstrap.
-const RESAMPLES: u64 = 1000;
 /// What counts as a gain on kinds C and T, as a ratio, and on J, in points: what is expected of small models.
 const RATIO: f64 = 1.5;
 const POINTS: f64 = 0.15;
@@ -69,25 +67,6 @@ impl Answers {
     pub fn shares(&self) -> [f64; 2] {
         [mean(&self.flags(|a| a.either)), mean(&self.flags(|a| a.both))]
     }
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
-/// The middle 95 % of the mean of `values` over resamples.
-pub fn interval(values: &[f64], seed: u64) -> [f64; 2] {
-    if values.is_empty() {
-        return [0.0; 2];
-    }
-    let resample = |i| {
-        let mut draw = Stream::new(seed, "bootstrap", i);
-        (0..values.len()).map(|_| values[draw.below(values.len())]).sum::<f64>() / values.len() as f64
-    };
-    let mut means: Vec<f64> = (0..RESAMPLES).map(resample).collect();
-    means.sort_by(f64::total_cmp);
-    let at = |share: f64| means[(share * (RESAMPLES - 1) as f64).round() as usize];
-    [at(0.025), at(0.975)]
 }
 
 /// All answers as findings: a table a kind, and what was expected, judged.
@@ -242,16 +221,6 @@ mod tests {
     fn answers(decoder: &str, kind: Kind, both: &[u8]) -> Answers {
         let answer = |&both: &u8| Answer { either: true, both: both == 1, forwards: 2, scored: 20, list: vec![] };
         Answers { decoder: decoder.into(), kind, answers: both.iter().map(answer).collect() }
-    }
-
-    #[test]
-    fn intervals_hold_the_mean_and_narrow_with_more_questions() {
-        let wide = interval(&[0.0, 1.0].repeat(8), 1);
-        let narrow = interval(&[0.0, 1.0].repeat(200), 1);
-        assert!(wide[0] < narrow[0] && narrow[0] < 0.5 && 0.5 < narrow[1] && narrow[1] < wide[1]);
-        // Of 400 tosses the middle 95 % are within about 0.05.
-        assert!((narrow[1] - narrow[0] - 0.098).abs() < 0.02, "{narrow:?}");
-        assert_eq!(interval(&[1.0; 9], 3), [1.0, 1.0]);
     }
 
     #[test]

@@ -3,8 +3,10 @@
 //! **Idea.** A model that sees pixels has no vocabulary: any script, typo or layout is input. What it lacked was language; patch-and-text prediction gives it some by asking, beside the hidden
 //! patches, for the original text. **Source.** Gao, Wang, Bhaskar, Chen, "Improving Language Understanding from Screenshots" (2024), arXiv 2402.14073.
 
+pub mod ar;
 pub mod bpe;
 pub mod error;
+pub mod experiment;
 pub mod golden;
 pub mod losses;
 pub mod masks;

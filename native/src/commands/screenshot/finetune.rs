@@ -9,10 +9,11 @@ use vitrine_core::{
     settings,
     study::screenshot::{
         bpe::Bpe,
-        model::file::Trained,
+        model::{file::Trained, ptp::Ptp},
         render::Renderer,
         train::{
-            finetune::{FinetuneConfig, draw, finetune},
+            encoder::draw,
+            finetune::{FinetuneConfig, Task, finetune},
             pretrain::PretrainConfig,
             tsv,
         },
@@ -56,7 +57,7 @@ pub fn run(args: &Finetune, context: Context) -> Result<()> {
     let names = ["train", "dev", "test"];
     let files = names.iter().map(|name| text(&args.data.join(format!("{name}.tsv")))).collect::<Result<Vec<_>>>()?;
     let tables: Vec<(&str, &str)> = names.into_iter().zip(files.iter().map(String::as_str)).collect();
-    let rows = tsv::read(&tables).with_context(|| format!("in {}", args.data.display()))?;
+    let (goal, rows) = tsv::read(&tables).with_context(|| format!("in {}", args.data.display()))?;
     let trained = args
         .model
         .as_deref()
@@ -68,6 +69,7 @@ pub fn run(args: &Finetune, context: Context) -> Result<()> {
         let fresh = PretrainConfig::default();
         (Renderer::bundled(fresh.render.clone())?, fresh.model_for(&Bpe::learn(std::iter::empty(), fresh.vocab)))
     };
+    let (ptp, task) = (Ptp::new(model), Task::of(goal));
     let sets = rows.iter().map(|rows| draw(&renderer, rows)).collect::<Result<Vec<_>, _>>()?;
     let mut lab = NativeLab::new(open::device("cpu")?.0, context.quiet, signal::install()?);
     let mut found = vec![];
@@ -76,8 +78,9 @@ pub fn run(args: &Finetune, context: Context) -> Result<()> {
         let sets = [&sets[0][..], &sets[1][..], &sets[2][..]];
         let (_, outcome) = finetune(
             &config,
-            &model,
+            &ptp,
             trained.as_ref().map(|trained| &trained.params),
+            &task,
             sets,
             &mut lab,
             &format!("fine-tuning, seed {}", config.seed),

@@ -1,4 +1,4 @@
-//! The row kernels of the tape: norms, activations, attention over ragged texts.
+//! The row kernels of the tape: norms, activations, rotations, attention over ragged texts.
 //!
 //! Rows are worked on in blocks, in parallel where threads are there; each block is written by one task and sums over rows are taken block by block in order, so that the thread count does
 //! not show. GELU is the tanh form.
@@ -24,20 +24,21 @@ fn by_blocks(out: &mut [f32], width: usize, body: impl Fn(usize, &mut [f32]) + S
     });
 }
 
-/// LayerNorm of every row, in place.
-pub fn norm(x: &mut [f32], scale: &[f32], shift: &[f32], eps: f32) {
+/// LayerNorm of every row, in place; RMSNorm where there is no shift.
+pub fn norm(x: &mut [f32], scale: &[f32], shift: Option<&[f32]>, eps: f32) {
     by_blocks(x, scale.len(), |_, rows| {
         for row in rows.chunks_exact_mut(scale.len().max(1)) {
-            let (mean, inverse) = moments(row, true, eps);
-            for ((x, scale), shift) in row.iter_mut().zip(scale).zip(shift) {
-                *x = (*x - mean) * inverse * scale + shift;
+            let (mean, inverse) = moments(row, shift.is_some(), eps);
+            row.iter_mut().zip(scale).for_each(|(x, scale)| *x = (*x - mean) * inverse * scale);
+            for (x, shift) in row.iter_mut().zip(shift.into_iter().flatten()) {
+                *x += shift;
             }
         }
     });
 }
 
-/// Turns the gradient at the output into that at the input, in place; returns the gradients of scale and shift.
-pub fn norm_pullback(x: &[f32], d: &mut [f32], scale: &[f32], eps: f32) -> [Vec<f32>; 2] {
+/// Turns the gradient at the output into that at the input, in place; returns the gradients of scale and shift. `centred` is true of LayerNorm.
+pub fn norm_pullback(x: &[f32], d: &mut [f32], scale: &[f32], centred: bool, eps: f32) -> [Vec<f32>; 2] {
     let width = scale.len().max(1);
     let blocks = d.len().div_ceil(BLOCK * width);
     let mut sums = vec![0.0_f32; blocks * 2 * width];
@@ -48,7 +49,7 @@ pub fn norm_pullback(x: &[f32], d: &mut [f32], scale: &[f32], eps: f32) -> [Vec<
             for (i, d) in rows.chunks_exact_mut(width).enumerate() {
                 let from = (block * BLOCK + i) * width;
                 let x = &x[from..from + width];
-                let (mean, inverse) = moments(x, true, eps);
+                let (mean, inverse) = moments(x, centred, eps);
                 let (mut sum, mut along) = (0.0, 0.0);
                 for (((x, d), scale), (d_scale, d_shift)) in
                     x.iter().zip(d.iter_mut()).zip(scale).zip(d_scale.iter_mut().zip(d_shift.iter_mut()))
@@ -60,7 +61,7 @@ pub fn norm_pullback(x: &[f32], d: &mut [f32], scale: &[f32], eps: f32) -> [Vec<
                     sum += *d;
                     along += *d * normal;
                 }
-                let (sum, along) = (sum / width as f32, along / width as f32);
+                let (sum, along) = (if centred { sum / width as f32 } else { 0.0 }, along / width as f32);
                 for (x, d) in x.iter().zip(d) {
                     *d = inverse * (*d - sum - (x - mean) * inverse * along);
                 }
@@ -95,26 +96,80 @@ pub fn gelu_pullback(x: &[f32], d: &mut [f32], width: usize) {
     });
 }
 
-/// `x` is `[n, 2 width]`, `out` `[n, width]`.
-pub fn gated_gelu(x: &[f32], out: &mut [f32], width: usize) {
+/// SiLU and its slope.
+#[inline(always)]
+fn silu_of(x: f32) -> [f32; 2] {
+    let s = 1.0 / (1.0 + exp(-x));
+    [x * s, s + x * s * (1.0 - s)]
+}
+
+/// What a gate is put through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    Gelu,
+    Silu,
+}
+
+/// `gate(first half) * second half` of each row: `x` is `[n, 2 width]`, `out` `[n, width]`.
+pub fn gated(gate: Gate, x: &[f32], out: &mut [f32], width: usize) {
+    match gate {
+        Gate::Gelu => gated_by(gelu_of, x, out, width),
+        Gate::Silu => gated_by(silu_of, x, out, width),
+    }
+}
+
+/// The gradient at `x`, into `to`.
+pub fn gated_pullback(gate: Gate, x: &[f32], d: &[f32], to: &mut [f32], width: usize) {
+    match gate {
+        Gate::Gelu => gated_by_pullback(gelu_of, x, d, to, width),
+        Gate::Silu => gated_by_pullback(silu_of, x, d, to, width),
+    }
+}
+
+fn gated_by(of: impl Fn(f32) -> [f32; 2] + Sync + Send, x: &[f32], out: &mut [f32], width: usize) {
     by_blocks(out, width, |row, rows| {
         for (out, x) in rows.chunks_exact_mut(width).zip(x[row * 2 * width..].chunks_exact(2 * width)) {
             let (gate, up) = x.split_at(width);
             for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
-                *out = gelu_of(*gate)[0] * up;
+                *out = of(*gate)[0] * up;
             }
         }
     });
 }
 
-pub fn gated_gelu_pullback(x: &[f32], d: &[f32], to: &mut [f32], width: usize) {
+fn gated_by_pullback(of: impl Fn(f32) -> [f32; 2] + Sync + Send, x: &[f32], d: &[f32], to: &mut [f32], width: usize) {
     by_blocks(to, 2 * width, |row, rows| {
         let given = x[row * 2 * width..].chunks_exact(2 * width).zip(d[row * width..].chunks_exact(width));
         for (to, (x, d)) in rows.chunks_exact_mut(2 * width).zip(given) {
             let ((gate, up), (d_gate, d_up)) = (x.split_at(width), to.split_at_mut(width));
             for ((((d_gate, d_up), gate), up), d) in d_gate.iter_mut().zip(d_up).zip(gate).zip(up).zip(d) {
-                let [value, slope] = gelu_of(*gate);
+                let [value, slope] = of(*gate);
                 (*d_gate, *d_up) = (d * up * slope, d * value);
+            }
+        }
+    });
+}
+
+/// Cosines and sines of rotary positions: for each place `[d_head / 2]` of both, frequencies `base^(-2 i / d_head)`.
+#[must_use]
+pub fn rotations(places: &[usize], d_head: usize, base: f64) -> Vec<[f32; 2]> {
+    let half = d_head / 2;
+    let angle = |place: usize, i: usize| place as f64 * base.powf(-2.0 * i as f64 / d_head as f64);
+    places.iter().flat_map(|&place| (0..half).map(move |i| angle(place, i))).map(|a| [a.cos() as f32, a.sin() as f32]).collect()
+}
+
+/// Turns the first `width` columns of every row of `cols`, head by head (number `i` with number `i + d_head / 2`, as Llama does), by [`rotations`]; back by `back`.
+pub fn rotate(x: &mut [f32], cols: usize, width: usize, d_head: usize, by: &[[f32; 2]], back: bool) {
+    let half = d_head / 2;
+    by_blocks(x, cols, |first, rows| {
+        for (i, row) in rows.chunks_exact_mut(cols).enumerate() {
+            let by = &by[(first + i) * half..(first + i + 1) * half];
+            for head in row[..width].chunks_exact_mut(d_head) {
+                let (a, b) = head.split_at_mut(half);
+                for ((a, b), [cos, sin]) in a.iter_mut().zip(b).zip(by) {
+                    let sin = if back { -sin } else { *sin };
+                    (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
+                }
             }
         }
     });

@@ -3,12 +3,14 @@
 //! Everything runs in plain memory, with and without burn, so a page reads pictures by the same code that trained the model. Training is by a tape of closed forms ([`tape`]) on the CPU:
 //! texts stand one after another without padding, so what attention masks hide is never computed.
 
+pub mod ar;
 pub mod config;
 pub mod file;
 pub mod kernels;
 pub mod params;
 pub mod ptp;
 pub mod tape;
+pub mod words;
 
 pub use config::{ModelConfig, Tower};
 pub use params::Params;

@@ -50,7 +50,7 @@ fn linear(to: &mut Vec<Spec>, name: &str, rows: usize, cols: usize) {
 }
 
 /// Pre-norm layers of a vision transformer: 12 matrices each.
-fn vision(to: &mut Vec<Spec>, name: &str, tower: Tower) {
+pub(super) fn vision(to: &mut Vec<Spec>, name: &str, tower: Tower) {
     for layer in 0..tower.layers {
         let part = |part: &str| format!("{name}.{layer}.{part}");
         norm(to, &part("norm1"), tower.width);

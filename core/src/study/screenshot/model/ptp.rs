@@ -4,9 +4,11 @@
 //! redraws; hidden patches count, each standardised by its own mean and variance. The text decoder writes the undamaged text with cross-attention to the encoder's output. **Source.** Gao et
 //! al. (2024); He et al., "Masked Autoencoders" (2022), for the two-decoder shape.
 
+use std::borrow::Borrow;
+
 use super::{
     config::{ModelConfig, Tower},
-    kernels::Attention,
+    kernels::{Attention, Gate},
     params::{self, Params, Spec},
     tape::{Spans, Tape, Var},
 };
@@ -15,19 +17,19 @@ use crate::train::mat::Mat;
 
 /// Patches come as `byte / 255`, white 1.0, and are projected as this times their ink, `1 - value`. That is the same family of projections, with weights and bias written otherwise, but
 /// white paper no longer drowns the letters: measured, a model begins to read within 200 steps where it had not within 1,000.
-const INK_GAIN: f32 = 4.0;
+pub(super) const INK_GAIN: f32 = 4.0;
 /// Of vision norms.
 const EPS: f32 = 1e-12;
 /// Of the text decoder's.
 const TEXT_EPS: f32 = 1e-5;
 
 /// Walks over a model's matrices in the order in which they were listed.
-struct Walk {
-    next: usize,
+pub(super) struct Walk {
+    pub next: usize,
 }
 
 impl Walk {
-    fn take(&mut self, tape: &Tape<'_>) -> Var {
+    pub fn take(&mut self, tape: &Tape<'_>) -> Var {
         self.next += 1;
         tape.param(self.next - 1)
     }
@@ -43,7 +45,7 @@ impl Walk {
     }
 
     /// Pre-norm layers with attention inside each span, and the last norm.
-    fn vision(&mut self, tape: &mut Tape<'_>, mut x: Var, tower: Tower, spans: &Spans) -> Var {
+    pub fn vision(&mut self, tape: &mut Tape<'_>, mut x: Var, tower: Tower, spans: &Spans) -> Var {
         let d_head = tower.width / tower.heads;
         let attention =
             Attention { heads: tower.heads, d_head, q: 0, k: tower.width, v: 2 * tower.width, scale: 1.0 / (d_head as f32).sqrt() };
@@ -131,12 +133,13 @@ impl Ptp {
     }
 
     /// Reads pictures. The tape's first parameters are the encoder's.
-    pub fn encode(&self, tape: &mut Tape<'_>, pictures: &[Picture]) -> Encoded {
+    pub fn encode(&self, tape: &mut Tape<'_>, pictures: &[impl Borrow<Picture>]) -> Encoded {
         let length = self.config.patch_len;
         let (mut patches, mut places) = (vec![], vec![]);
         // Row 0 of what the texts are put together from is CLS.
         let (mut order, mut spans, mut rows) = (vec![], vec![], vec![]);
         for picture in pictures {
+            let picture: &Picture = picture.borrow();
             let start = order.len();
             order.push(0);
             let mut of_patch = Vec::with_capacity(picture.attended);
@@ -237,7 +240,7 @@ impl Ptp {
             let normal = walk.norm(tape, x, TEXT_EPS);
             let (up, down) = (walk.take(tape), walk.take(tape));
             let hidden = tape.linear(normal, up, None);
-            let hidden = tape.gated_gelu(hidden);
+            let hidden = tape.gated(Gate::Gelu, hidden);
             let out = tape.linear(hidden, down, None);
             x = tape.add(x, out);
         }

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::kernels::{self, Attention};
+use super::kernels::{self, Attention, Gate};
 use crate::{
     model::cpu::{
         cross_entropy,
@@ -63,12 +63,20 @@ enum Op {
     Norm {
         x: Var,
         scale: Var,
-        shift: Var,
+        /// RMSNorm has none.
+        shift: Option<Var>,
         eps: f32,
     },
     Gelu(Var),
-    /// `gelu(first half) * second half` of each row.
-    GatedGelu(Var),
+    /// `gate(first half) * second half` of each row.
+    Gated(Gate, Var),
+    Rotated {
+        of: Var,
+        /// Columns that are turned.
+        width: usize,
+        d_head: usize,
+        by: Vec<[f32; 2]>,
+    },
     Tanh(Var),
     Attend {
         q: Var,
@@ -190,8 +198,15 @@ impl<'a> Tape<'a> {
     /// Each row with mean 0 and variance 1, scaled and shifted.
     pub fn norm(&mut self, x: Var, scale: Var, shift: Var, eps: f32) -> Var {
         let mut out = self.value(x).clone();
-        kernels::norm(&mut out.data, &self.value(scale).data, &self.value(shift).data, eps);
-        self.push(out, Op::Norm { x, scale, shift, eps })
+        kernels::norm(&mut out.data, &self.value(scale).data, Some(&self.value(shift).data), eps);
+        self.push(out, Op::Norm { x, scale, shift: Some(shift), eps })
+    }
+
+    /// Each row divided by its root mean square, scaled.
+    pub fn rms_norm(&mut self, x: Var, scale: Var, eps: f32) -> Var {
+        let mut out = self.value(x).clone();
+        kernels::norm(&mut out.data, &self.value(scale).data, None, eps);
+        self.push(out, Op::Norm { x, scale, shift: None, eps })
     }
 
     pub fn gelu(&mut self, a: Var) -> Var {
@@ -200,12 +215,20 @@ impl<'a> Tape<'a> {
         self.push(out, Op::Gelu(a))
     }
 
-    /// `gelu(first half) * second half` of each row of `[n, 2 d]`.
-    pub fn gated_gelu(&mut self, a: Var) -> Var {
+    /// `gate(first half) * second half` of each row of `[n, 2 d]`.
+    pub fn gated(&mut self, gate: Gate, a: Var) -> Var {
         let mat = self.value(a);
         let mut out = Mat::zeros(mat.rows, mat.cols / 2);
-        kernels::gated_gelu(&mat.data, &mut out.data, out.cols);
-        self.push(out, Op::GatedGelu(a))
+        kernels::gated(gate, &mat.data, &mut out.data, out.cols);
+        self.push(out, Op::Gated(gate, a))
+    }
+
+    /// Rotary positions on the first `width` columns, `d_head` to a head; `places` has one a row.
+    pub fn rotated(&mut self, of: Var, width: usize, d_head: usize, places: &[usize], base: f64) -> Var {
+        let by = kernels::rotations(places, d_head, base);
+        let mut out = self.value(of).clone();
+        kernels::rotate(&mut out.data, out.cols, width, d_head, &by, false);
+        self.push(out, Op::Rotated { of, width, d_head, by })
     }
 
     pub fn tanh(&mut self, a: Var) -> Var {
@@ -358,8 +381,8 @@ impl<'a> Tape<'a> {
                 self.give(grads, *a, d);
             }
             Op::Norm { x, scale, shift, eps } => {
-                let sums = kernels::norm_pullback(&self.value(*x).data, &mut d, &self.value(*scale).data, *eps);
-                for (var, sum) in [*scale, *shift].into_iter().zip(sums) {
+                let sums = kernels::norm_pullback(&self.value(*x).data, &mut d, &self.value(*scale).data, shift.is_some(), *eps);
+                for (var, sum) in [*scale].into_iter().chain(*shift).zip(sums) {
                     self.give(grads, var, sum);
                 }
                 self.give(grads, *x, d);
@@ -368,11 +391,15 @@ impl<'a> Tape<'a> {
                 kernels::gelu_pullback(&self.value(*a).data, &mut d, cols);
                 self.give(grads, *a, d);
             }
-            Op::GatedGelu(a) => {
+            Op::Gated(gate, a) => {
                 let given = self.value(*a);
                 let mut to = vec![0.0; given.data.len()];
-                kernels::gated_gelu_pullback(&given.data, &d, &mut to, cols);
+                kernels::gated_pullback(*gate, &given.data, &d, &mut to, cols);
                 self.give(grads, *a, to);
+            }
+            Op::Rotated { of, width, d_head, by } => {
+                kernels::rotate(&mut d, cols, *width, *d_head, by, true);
+                self.give(grads, *of, d);
             }
             Op::Tanh(a) => {
                 d.iter_mut().zip(&self.value(Var(i)).data).for_each(|(d, y)| *d *= 1.0 - y * y);

@@ -38,7 +38,11 @@ fn network(params: &[Mat], tape: &mut Tape<'_>) -> f64 {
     let read = tape.attend(x, memory, cross, Spans { queries: vec![0..2, 2..5], keys: vec![0..3, 3..6], causal: false });
     let x = tape.add(x, read);
     let up = tape.linear(x, p[6], None);
-    let hidden = tape.gated_gelu(up);
+    let up = tape.rotated(up, 8, 4, &[0, 1, 3, 4, 7], 10.0);
+    let up = tape.gated(kernels::Gate::Silu, up);
+    let up = tape.rms_norm(up, p[9], 1e-5);
+    let up = tape.linear(up, p[10], None);
+    let hidden = tape.gated(kernels::Gate::Gelu, up);
     let hidden = tape.gelu(hidden);
     let x = tape.linear(hidden, p[7], None);
     let x = tape.tanh(x);
@@ -54,7 +58,7 @@ fn network(params: &[Mat], tape: &mut Tape<'_>) -> f64 {
 
 #[test]
 fn gradients_are_those_of_finite_differences() {
-    let shapes = [(4, 4), (1, 4), (1, 4), (4, 12), (1, 12), (2, 8), (4, 12), (6, 4), (4, 8)];
+    let shapes = [(4, 4), (1, 4), (1, 4), (4, 12), (1, 12), (2, 8), (4, 12), (6, 4), (4, 8), (1, 6), (6, 12)];
     let params: Vec<Mat> = shapes.iter().enumerate().map(|(i, &(r, c))| random(&format!("p{i}"), r, c)).collect();
     let mut tape = Tape::new(&params);
     network(&params, &mut tape);

@@ -1,27 +1,30 @@
-//! Fine-tuning: both decoders go, a head on the encoder says which class a text, or a pair of texts, belongs to.
+//! Fine-tuning: both decoders go, a head on the encoder says which class a text, or a pair of texts, belongs to, or comes near to a number.
 //!
-//! **Head.** The mean over attended positions (or CLS), dropout, a dense layer, tanh, dropout, a linear layer; cross-entropy. Nothing is hidden. A run whose training loss stays at that of guessing
-//! is begun again with another seed, and says so: small sets sometimes stick (PIXEL's authors and the paper's mention it too).
+//! **Head.** The mean over attended positions (or CLS), dropout, a dense layer, tanh, dropout, a linear layer; cross-entropy, or the squared error of standardised numbers. Nothing is hidden. A run
+//! whose training loss stays at that of guessing is begun again with another seed, and says so: small sets sometimes stick (PIXEL's authors and the paper's mention it too). With `evaluate_every`
+//! the numbers of the best measurement on the dev set are kept, and a run ends after `patience` measurements without a better one.
 
-use crate::train::mat::Mat;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{examples::picture, state::State};
+use super::{
+    encoder::{Encoder, Labelled},
+    metrics::Metric,
+    state::State,
+    tsv::Goal,
+};
 use crate::{
     lab::{Lab, LabError},
     study::screenshot::{
         ScreenshotError,
         model::{
-            ModelConfig, Params,
-            params::{Begin, Spec, encoder_specs},
-            ptp::{Picture, Ptp},
+            Params,
+            params::{Begin, Spec},
             tape::{Tape, Var},
         },
-        render::{Renderer, Scratch, Screenshot},
     },
-    train::{rng::Stream, schedule::linear_with_warm_up},
+    train::{mat::Mat, rng::Stream, schedule::linear_with_warm_up},
 };
 
 /// What the head looks at.
@@ -47,6 +50,10 @@ pub struct FinetuneConfig {
     pub seed: u64,
     /// New beginnings of a run that sticks at chance.
     pub restarts: u64,
+    /// Steps between measurements on the dev set; 0 for none but at the end.
+    pub evaluate_every: u64,
+    /// Measurements without a better one after which a run ends.
+    pub patience: u64,
 }
 
 impl Default for FinetuneConfig {
@@ -61,49 +68,56 @@ impl Default for FinetuneConfig {
             pool: Pool::Mean,
             seed: 0,
             restarts: 2,
+            evaluate_every: 0,
+            patience: 3,
         }
     }
 }
 
-/// A labelled text, as what the encoder gets.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Labelled {
-    pub picture: Picture,
-    pub label: u32,
-}
-
-/// One row of a table of labelled texts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    pub text: String,
-    /// The second text of a pair.
-    pub second: Option<String>,
-    pub label: u32,
-}
-
-/// Draws rows as the encoder was taught to see, pairs with black patches between.
-///
-/// # Errors
-/// What the renderer refuses.
-pub fn draw(renderer: &Renderer, rows: &[Row]) -> Result<Vec<Labelled>, ScreenshotError> {
-    let (mut scratch, mut shot) = (Scratch::default(), Screenshot::default());
-    let mut one = |row: &Row| {
-        match &row.second {
-            Some(second) => renderer.render_pair(row.text.as_bytes(), second.as_bytes(), &mut scratch, &mut shot)?,
-            None => renderer.render_into(row.text.as_bytes(), &mut scratch, &mut shot)?,
+impl FinetuneConfig {
+    /// # Errors
+    /// The first setting that cannot be trained with.
+    pub fn check(&self) -> Result<(), ScreenshotError> {
+        let fine = self.steps > 0
+            && (1..=1 << 16).contains(&self.batch_size)
+            && self.lr > 0.0
+            && self.lr.is_finite()
+            && (0.0..1.0).contains(&self.dropout)
+            && (0.0..=1.0).contains(&self.warm_up);
+        if fine {
+            Ok(())
+        } else {
+            Err(ScreenshotError::BadConfig("steps, batch_size and lr have to be positive, dropout and warm_up 0 to 1".to_owned()))
         }
-        Ok(Labelled { picture: picture(&shot), label: row.label })
-    };
-    rows.iter().map(&mut one).collect()
+    }
+}
+
+/// What a task is: its labels, and how good answers are measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    pub goal: Goal,
+    pub metric: Metric,
+}
+
+impl Task {
+    /// Accuracy of classes, correlation of ranks of numbers.
+    #[must_use]
+    pub fn of(goal: Goal) -> Self {
+        let metric = if goal == Goal::Number { Metric::Spearman } else { Metric::Accuracy };
+        Self { goal, metric }
+    }
 }
 
 /// An encoder with a head.
 #[derive(Debug, Clone)]
-pub struct Classifier {
-    ptp: Ptp,
+pub struct Tuned<'e, E> {
+    encoder: &'e E,
     pub params: Params,
     pool: Pool,
     head_from: usize,
+    goal: Goal,
+    /// Mean and deviation of the training set's numbers.
+    scale: [f64; 2],
 }
 
 /// What a fine-tuning came to.
@@ -113,21 +127,23 @@ pub struct Outcome {
     pub test: f64,
     /// Mean training loss of the last tenth of the steps.
     pub last_loss: f64,
+    /// Steps whose numbers were kept.
+    pub steps: u64,
     /// New beginnings that were needed.
     pub restarts: u64,
     /// Whether the loss stayed at that of guessing all the same.
     pub stuck: bool,
-    /// Right or wrong on each row of the test set: for paired comparisons.
-    pub right: Vec<bool>,
+    /// The answer to each row of the test set: for paired comparisons.
+    pub answers: Vec<f64>,
 }
 
-impl Classifier {
+impl<'e, E: Encoder> Tuned<'e, E> {
     /// A fresh head on the encoder of `given`, or on a fresh encoder where it has none of that name and shape.
     #[must_use]
-    pub fn new(config: &ModelConfig, given: Option<&Params>, classes: usize, pool: Pool, seed: u64) -> Self {
-        let mut specs = encoder_specs(config);
-        let (head_from, width) = (specs.len(), config.encoder.width);
-        for (name, cols) in [("head.dense", width), ("head.out", classes)] {
+    pub fn new(encoder: &'e E, given: Option<&Params>, goal: &Goal, pool: Pool, seed: u64) -> Self {
+        let mut specs = encoder.specs();
+        let (head_from, width) = (specs.len(), encoder.width());
+        for (name, cols) in [("head.dense", width), ("head.out", goal.outputs())] {
             specs.push(Spec { name: format!("{name}.weight"), rows: width, cols, begin: Begin::Normal(0.02) });
             specs.push(Spec { name: format!("{name}.bias"), rows: 1, cols, begin: Begin::Constant(0.0) });
         }
@@ -135,110 +151,132 @@ impl Classifier {
         if let Some(given) = given {
             params.take_over(given);
         }
-        Self { ptp: Ptp::new(config.clone()), params, pool, head_from }
+        Self { encoder, params, pool, head_from, goal: goal.clone(), scale: [0.0, 1.0] }
     }
 
-    /// Logits, `[pictures, classes]`; `drop` gives the factors of dropout.
-    fn logits(&self, tape: &mut Tape<'_>, pictures: &[Picture], mut drop: impl FnMut(usize) -> Option<Vec<f32>>) -> Var {
-        let read = self.ptp.encode(tape, pictures);
+    /// What the head puts out, `[inputs, outputs]`; `drop` gives the factors of dropout.
+    fn outputs(&self, tape: &mut Tape<'_>, inputs: &[&E::Input], mut drop: impl FnMut(usize) -> Option<Vec<f32>>) -> Var {
+        let (out, spans) = self.encoder.read(tape, inputs);
         let mut x = match self.pool {
-            Pool::Cls => tape.rows(read.out, read.spans.iter().map(|span| span.start).collect()),
-            Pool::Mean => tape.means(read.out, read.spans),
+            Pool::Cls => tape.rows(out, spans.iter().map(|span| span.start).collect()),
+            Pool::Mean => tape.means(out, spans),
         };
-        let size = pictures.len() * self.ptp.config.encoder.width;
-        let param = |tape: &Tape<'_>, number: usize| tape.param(self.head_from + number);
+        let size = inputs.len() * self.encoder.width();
+        let [dense, dense_bias, last, last_bias] = std::array::from_fn(|number| tape.param(self.head_from + number));
         if let Some(by) = drop(size) {
             x = tape.scaled(x, by);
         }
-        let (w, b) = (param(tape, 0), param(tape, 1));
-        x = tape.linear(x, w, Some(b));
+        x = tape.linear(x, dense, Some(dense_bias));
         x = tape.tanh(x);
         if let Some(by) = drop(size) {
             x = tape.scaled(x, by);
         }
-        let (w, b) = (param(tape, 2), param(tape, 3));
-        tape.linear(x, w, Some(b))
+        tape.linear(x, last, Some(last_bias))
     }
 
-    /// The most likely class of each picture.
+    /// The most likely class of each input, or its number.
     #[must_use]
-    pub fn classify(&self, pictures: &[Picture]) -> Vec<u32> {
-        let mut found = Vec::with_capacity(pictures.len());
-        for part in pictures.chunks(64) {
+    pub fn answers(&self, inputs: &[&E::Input]) -> Vec<f64> {
+        let mut found = Vec::with_capacity(inputs.len());
+        for part in inputs.chunks(64) {
             let mut tape = Tape::new(&self.params.mats);
-            let logits = self.logits(&mut tape, part, |_| None);
-            let mat: &Mat = tape.value(logits);
+            let outputs = self.outputs(&mut tape, part, |_| None);
+            let mat: &Mat = tape.value(outputs);
             let best = |row: &[f32]| {
-                row.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, &x)| if x > best.1 { (i as u32, x) } else { best }).0
+                row.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, &x)| if x > best.1 { (i, x) } else { best }).0 as f64
             };
-            found.extend(mat.data.chunks_exact(mat.cols.max(1)).map(best));
+            let [mean, deviation] = self.scale;
+            found.extend(mat.data.chunks_exact(mat.cols.max(1)).map(|row| match self.goal {
+                Goal::Classes(_) => best(row),
+                Goal::Number => mean + deviation * f64::from(row[0]),
+            }));
         }
         found
     }
 
-    fn right(&self, rows: &[Labelled]) -> Vec<bool> {
-        let pictures: Vec<Picture> = rows.iter().map(|row| row.picture.clone()).collect();
-        self.classify(&pictures).into_iter().zip(rows).map(|(found, row)| found == row.label).collect()
+    /// The loss of a batch, noted on the tape: nats, or squared deviations.
+    fn loss(&self, tape: &mut Tape<'_>, outputs: Var, labels: &[f64]) -> f64 {
+        let weight = 1.0 / labels.len().max(1) as f32;
+        match self.goal {
+            Goal::Classes(_) => {
+                let labels: Vec<u32> = labels.iter().map(|&label| label as u32).collect();
+                tape.cross_entropy(outputs, &labels, &vec![weight; labels.len()]).iter().map(|&x| f64::from(x)).sum()
+            }
+            Goal::Number => {
+                let [mean, deviation] = self.scale;
+                let targets: Vec<f32> = labels.iter().map(|label| ((label - mean) / deviation) as f32).collect();
+                tape.squared_error(outputs, &targets, weight).iter().map(|&x| f64::from(x * weight)).sum()
+            }
+        }
     }
 }
 
-/// Share of `true`.
+/// Labels of a set.
 #[must_use]
-pub fn share(right: &[bool]) -> f64 {
-    right.iter().filter(|&&right| right).count() as f64 / right.len().max(1) as f64
+pub fn labels<I>(rows: &[Labelled<I>]) -> Vec<f64> {
+    rows.iter().map(|row| row.label).collect()
+}
+
+fn inputs<I>(rows: &[Labelled<I>]) -> Vec<&I> {
+    rows.iter().map(|row| &row.input).collect()
 }
 
 /// Fine-tunes an encoder on `sets` (train, dev, test).
 ///
 /// # Errors
 /// [`ScreenshotError::NoData`] for an empty set or fewer than two classes, [`ScreenshotError::NotANumber`], and the lab's.
-pub fn finetune(
+pub fn finetune<'e, E: Encoder>(
     config: &FinetuneConfig,
-    model: &ModelConfig,
+    encoder: &'e E,
     given: Option<&Params>,
-    [train, dev, test]: [&[Labelled]; 3],
+    task: &Task,
+    [train, dev, test]: [&[Labelled<E::Input>]; 3],
     lab: &mut dyn Lab,
     phase: &str,
-) -> Result<(Classifier, Outcome), ScreenshotError> {
-    let classes = train.iter().map(|row| row.label as usize + 1).max().unwrap_or(0);
-    if !(2..=1000).contains(&classes) || dev.is_empty() || test.is_empty() {
+) -> Result<(Tuned<'e, E>, Outcome), ScreenshotError> {
+    config.check()?;
+    let classes = task.goal.outputs();
+    if (task.goal != Goal::Number && !(2..=1000).contains(&classes)) || [train, dev, test].iter().any(|set| set.is_empty()) {
         return Err(ScreenshotError::NoData { what: "a labelled set".to_owned(), least: "two classes in training and a row to test on" });
     }
-    if let Some(unknown) = dev.iter().chain(test).find(|row| row.label as usize >= classes) {
-        return Err(ScreenshotError::BadConfig(format!("the label {} is not among those of the training rows", unknown.label)));
-    }
-    if config.steps == 0 || config.batch_size == 0 || !(config.lr > 0.0 && config.lr.is_finite()) || !(0.0..1.0).contains(&config.dropout) {
-        return Err(ScreenshotError::BadConfig("steps, batch_size and lr have to be positive, dropout 0 to 1".to_owned()));
-    }
-    let guess = (classes as f64).ln();
+    let n = train.len() as f64;
+    let mean = labels(train).iter().sum::<f64>() / n;
+    let variance = labels(train).iter().map(|label| (label - mean).powi(2)).sum::<f64>() / n;
+    let scale = [mean, variance.sqrt().max(1e-6)];
+    let guess = if task.goal == Goal::Number { 1.0 } else { (classes as f64).ln() };
     let mut attempt = 0_u64;
     loop {
         let seed = config.seed.wrapping_add(attempt.wrapping_mul(1000));
-        let mut classifier = Classifier::new(model, given, classes, config.pool, seed);
-        let last_loss = train_once(config, seed, &mut classifier, train, lab, phase)?;
+        let mut tuned = Tuned { scale, ..Tuned::new(encoder, given, &task.goal, config.pool, seed) };
+        let (last_loss, steps) = train_once(config, seed, &mut tuned, task.metric, [train, dev], lab, phase)?;
         let stuck = last_loss > 0.97 * guess;
         if stuck && attempt < config.restarts {
             attempt += 1;
             continue;
         }
-        let right = classifier.right(test);
-        let outcome = Outcome { dev: share(&classifier.right(dev)), test: share(&right), last_loss, restarts: attempt, stuck, right };
-        return Ok((classifier, outcome));
+        let answers = tuned.answers(&inputs(test));
+        let measure = |answers: &[f64], set| task.metric.of(answers, &labels(set));
+        let dev = measure(&tuned.answers(&inputs(dev)), dev);
+        let outcome = Outcome { dev, test: measure(&answers, test), last_loss, steps, restarts: attempt, stuck, answers };
+        return Ok((tuned, outcome));
     }
 }
 
-/// One run from its seed; the mean loss of its last tenth.
-fn train_once(
+/// One run from its seed: the mean loss of its last tenth, and the step whose numbers were kept.
+fn train_once<E: Encoder>(
     config: &FinetuneConfig,
     seed: u64,
-    classifier: &mut Classifier,
-    train: &[Labelled],
+    tuned: &mut Tuned<'_, E>,
+    metric: Metric,
+    [train, dev]: [&[Labelled<E::Input>]; 2],
     lab: &mut dyn Lab,
     phase: &str,
-) -> Result<f64, ScreenshotError> {
-    let mut state = State::new(classifier.params.clone());
+) -> Result<(f64, u64), ScreenshotError> {
+    let mut state = State::new(tuned.params.clone());
     let mut order: Vec<usize> = vec![];
     let (mut epoch, mut tail) = (0, vec![]);
+    // The best measurement, its step and numbers, and how many came since.
+    let (mut best, mut since) = (None::<(f64, u64, Params)>, 0);
     let warm_up = (config.warm_up * config.steps as f64) as u64;
     while state.step < config.steps {
         if lab.stop_requested() {
@@ -251,31 +289,47 @@ fn train_once(
             epoch += 1;
         }
         let rows: Vec<usize> = order.drain(..config.batch_size.min(order.len())).collect();
-        let pictures: Vec<Picture> = rows.iter().map(|&row| train[row].picture.clone()).collect();
-        let labels: Vec<u32> = rows.iter().map(|&row| train[row].label).collect();
-        let weight = 1.0 / rows.len() as f32;
+        let some: Vec<&E::Input> = rows.iter().map(|&row| &train[row].input).collect();
+        let wanted: Vec<f64> = rows.iter().map(|&row| train[row].label).collect();
         let mut random = Stream::new(seed, "dropout", state.step);
         let keep = 1.0 - config.dropout;
         let mut drop = |size: usize| {
             (config.dropout > 0.0).then(|| (0..size).map(|_| if random.uniform() < keep { (1.0 / keep) as f32 } else { 0.0 }).collect())
         };
         let mut tape = Tape::new(&state.params.mats);
-        let logits = classifier.logits(&mut tape, &pictures, &mut drop);
-        let loss: f64 = tape.cross_entropy(logits, &labels, &vec![weight; rows.len()]).iter().map(|&x| f64::from(x)).sum();
+        let outputs = tuned.outputs(&mut tape, &some, &mut drop);
+        let loss = tuned.loss(&mut tape, outputs, &wanted);
         if !loss.is_finite() {
             return Err(ScreenshotError::NotANumber { phase: phase.to_owned(), step: state.step });
         }
         let gradients = tape.backward();
         let lr = config.lr * linear_with_warm_up(state.step + 1, warm_up, config.steps + 1);
         state.learn(gradients, lr, config.weight_decay, 1.0);
-        if state.step * 10 > config.steps * 9 || state.step == config.steps {
-            tail.push(loss);
-        }
+        tail.push(loss);
         if state.step.is_multiple_of(10) {
             lab.metrics(phase, state.step, &BTreeMap::from([("loss", loss), ("lr", lr)]));
         }
         lab.progress(phase, state.step, config.steps);
+        if config.evaluate_every > 0 && (state.step.is_multiple_of(config.evaluate_every) || state.step == config.steps) {
+            tuned.params = state.params.clone();
+            let measured = metric.of(&tuned.answers(&inputs(dev)), &labels(dev));
+            lab.metrics(phase, state.step, &BTreeMap::from([("dev", measured)]));
+            if best.as_ref().is_none_or(|(best, ..)| measured > *best) {
+                (best, since) = (Some((measured, state.step, state.params.clone())), 0);
+            } else {
+                since += 1;
+                if since >= config.patience.max(1) {
+                    break;
+                }
+            }
+        }
     }
-    classifier.params = state.params;
-    Ok(tail.iter().sum::<f64>() / tail.len().max(1) as f64)
+    let last = tail.len() - tail.len().div_ceil(10);
+    let last_loss = tail[last..].iter().sum::<f64>() / (tail.len() - last).max(1) as f64;
+    let steps;
+    (tuned.params, steps) = match best {
+        Some((_, step, params)) => (params, step),
+        None => (state.params, state.step),
+    };
+    Ok((last_loss, steps))
 }

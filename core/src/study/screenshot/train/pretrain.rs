@@ -3,18 +3,16 @@
 //! **Recipe** (Gao et al. 2024): AdamW, clipping at 1, warm-up and half a cosine down to a floor. **Curriculum** (ours): nothing is gained before a model begins to read, and short texts make it
 //! begin: the first 30 % of the steps take texts of some 28 % of the picture without text masks, the next 15 % of some 64 %, then the full task; patches are hidden throughout.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
     corpus::Corpus,
     examples::{Damage, Example, example},
     objective::{Losses, Weights, losses, on_tape},
-    state::State,
+    steps::{Plan, run},
 };
 use crate::{
-    lab::{Lab, LabError},
+    lab::Lab,
     study::screenshot::{
         ScreenshotError,
         bpe::Bpe,
@@ -121,7 +119,7 @@ impl PretrainConfig {
     }
 
     /// Most bytes and the share of hidden tokens at a step.
-    fn stage(&self, step: u64) -> (usize, f64) {
+    pub(super) fn stage(&self, step: u64) -> (usize, f64) {
         let done = step as f64 / self.steps.max(1) as f64;
         match CURRICULUM.iter().find(|[until, _]| self.curriculum && done < *until) {
             Some([_, share]) => (((share * self.bytes as f64) as usize).max(8), 0.0),
@@ -129,7 +127,18 @@ impl PretrainConfig {
         }
     }
 
-    fn rate(&self, step: u64) -> f64 {
+    pub(super) fn plan<'a>(&'a self, phase: &'a str) -> Plan<'a, Self> {
+        Plan {
+            config: self,
+            phase,
+            steps: self.steps,
+            weight_decay: self.weight_decay,
+            log_every: self.log_every,
+            checkpoint_every: self.checkpoint_every,
+        }
+    }
+
+    pub(super) fn rate(&self, step: u64) -> f64 {
         let warm_up = (self.warm_up * self.steps as f64) as u64;
         cosine_with_warm_up(step + 1, warm_up, self.steps, [self.lr, self.lr_floor])
     }
@@ -178,40 +187,14 @@ pub fn pretrain(
     model.check().map_err(ScreenshotError::BadConfig)?;
     let ptp = Ptp::new(model);
     let renderer = Renderer::bundled(config.render.clone())?;
-    let mut state = State::new(ptp.init(config.seed));
-    if let Some(bytes) = lab.resume(phase) {
-        state.load(&bytes, config)?;
-    }
-    let (mut sums, mut since) = ([0.0; 2], 0.0);
-    while state.step < config.steps {
-        let step = state.step;
-        if lab.stop_requested() {
-            lab.save_checkpoint(phase, step, state.save(config)?)?;
-            return Err(LabError::Stopped { step }.into());
-        }
+    let learn = |step: u64, params: &Params| {
         let (bytes, text_rate) = config.stage(step);
         let damage = Damage { text_rate, ..config.damage };
         let examples = batch(bpe, corpus, &renderer, config.batch_size, bytes, &damage, [config.seed, step], "batch")?;
-        let (found, gradients) = losses(&ptp, &state.params, &examples, config.weights, true);
-        if !found.total(config.weights).is_finite() {
-            return Err(ScreenshotError::NotANumber { phase: phase.to_owned(), step });
-        }
-        let lr = config.rate(step);
-        state.learn(gradients.unwrap_or_default(), lr, config.weight_decay, 1.0);
-        (sums, since) = ([sums[0] + found.text, sums[1] + found.pixel], since + 1.0);
-        if state.step.is_multiple_of(config.log_every.max(1)) || state.step == config.steps {
-            let [text, pixel] = sums.map(|sum| sum / since);
-            lab.metrics(phase, state.step, &BTreeMap::from([("text_loss", text), ("pixel_loss", pixel), ("lr", lr)]));
-            state.history.push(vec![state.step as f64, text, pixel]);
-            (sums, since) = ([0.0; 2], 0.0);
-        }
-        lab.progress(phase, state.step, config.steps);
-        // At a logged step, so that the means of a run that goes on are those of an unbroken one.
-        if config.checkpoint_every > 0 && state.step.is_multiple_of(config.checkpoint_every) && state.step < config.steps && since == 0.0 {
-            lab.save_checkpoint(phase, state.step, state.save(config)?)?;
-        }
-    }
-    Ok((state.params, state.history))
+        let (found, gradients) = losses(&ptp, params, &examples, config.weights, true);
+        Ok(([found.text, found.pixel], gradients.unwrap_or_default()))
+    };
+    run(config.plan(phase), ptp.init(config.seed), lab, |step| config.rate(step), learn)
 }
 
 /// How well a model reads.

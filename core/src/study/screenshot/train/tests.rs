@@ -2,8 +2,12 @@
 
 use super::{
     corpus::Corpus,
-    finetune::{FinetuneConfig, Row, draw, finetune},
+    encoder::{draw, spell},
+    finetune::{FinetuneConfig, Task, finetune, labels},
+    masked::pretrain_words,
+    metrics::Metric,
     pretrain::{PretrainConfig, batch, pretrain, reading},
+    tsv::{Goal, Row},
 };
 use crate::{
     lab::{LabError, MemoryLab},
@@ -119,32 +123,67 @@ fn bad_training_input_is_refused() {
     assert!(matches!(bad.check(), Err(ScreenshotError::BadConfig(_))));
     let renderer = Renderer::bundled(config.render.clone()).unwrap();
     let row = |label| Row { text: "x".into(), second: None, label };
-    let [one, two, other] = [vec![row(0)], vec![row(0), row(1)], vec![row(7)]].map(|rows| draw(&renderer, &rows).unwrap());
-    let tune = |sets: [&[_]; 3]| {
-        finetune(&FinetuneConfig::default(), &config.model_for(&bpe), None, sets, &mut MemoryLab::new(Device::flex()), "f").map(|_| ())
+    let rows = draw(&renderer, &[row(0.0), row(1.0)]).unwrap();
+    let ptp = Ptp::new(config.model_for(&bpe));
+    let tune = |classes: usize, sets: [&[_]; 3]| {
+        let task = Task::of(Goal::Classes(vec![String::new(); classes]));
+        finetune(&FinetuneConfig::default(), &ptp, None, &task, sets, &mut MemoryLab::new(Device::flex()), "f").map(|_| ())
     };
-    assert!(matches!(tune([&one, &one, &one]), Err(ScreenshotError::NoData { .. })));
-    assert!(matches!(tune([&two, &[], &two]), Err(ScreenshotError::NoData { .. })));
-    assert!(matches!(tune([&two, &two, &other]), Err(ScreenshotError::BadConfig(_))));
+    assert!(matches!(tune(1, [&rows, &rows, &rows]), Err(ScreenshotError::NoData { .. })));
+    assert!(matches!(tune(2, [&rows, &[], &rows]), Err(ScreenshotError::NoData { .. })));
+    let wild = FinetuneConfig { lr: f64::NAN, ..FinetuneConfig::default() };
+    assert!(matches!(wild.check(), Err(ScreenshotError::BadConfig(_))));
 }
 
-/// Two words tell two classes apart: an encoder from nothing learns it, and pairs are told apart by their second text.
+/// Two words tell two classes apart: an encoder from nothing learns it, and pairs are told apart by their second text; words as tokens too.
 #[test]
 fn train_fine_tuning_learns_what_is_drawn() {
     let config = small();
-    let (bpe, _) = words(&config);
+    let (bpe, corpus) = words(&config);
     let renderer = Renderer::bundled(config.render.clone()).unwrap();
+    let ptp = Ptp::new(config.model_for(&bpe));
+    let tuning = FinetuneConfig { steps: 120, batch_size: 16, lr: 3e-3, ..FinetuneConfig::default() };
+    let task = Task::of(Goal::Classes(vec!["0".into(), "1".into()]));
+    let mut lab = MemoryLab::new(Device::flex());
     for pair in [false, true] {
         let row = |i: usize| {
             let word = ["ship", "bread"][i % 2].to_owned();
             let (text, second) = if pair { ("the".to_owned(), Some(word)) } else { (word, None) };
-            Row { text, second, label: (i % 2) as u32 }
+            Row { text, second, label: (i % 2) as f64 }
         };
-        let rows = draw(&renderer, &(0..40).map(row).collect::<Vec<_>>()).unwrap();
-        let tuning = FinetuneConfig { steps: 120, batch_size: 16, lr: 3e-3, ..FinetuneConfig::default() };
-        let mut lab = MemoryLab::new(Device::flex());
-        let (classifier, found) = finetune(&tuning, &config.model_for(&bpe), None, [&rows, &rows, &rows[..10]], &mut lab, "tune").unwrap();
-        assert_eq!((found.dev, found.test, found.stuck, found.right.len()), (1.0, 1.0, false, 10), "{}", found.last_loss);
-        assert_eq!(classifier.classify(&[rows[1].picture.clone()]), [1]);
+        let table: Vec<Row> = (0..40).map(row).collect();
+        let rows = draw(&renderer, &table).unwrap();
+        let (tuned, found) = finetune(&tuning, &ptp, None, &task, [&rows, &rows, &rows[..10]], &mut lab, "tune").unwrap();
+        assert_eq!((found.dev, found.test, found.stuck, found.answers.len()), (1.0, 1.0, false, 10), "{}", found.last_loss);
+        assert_eq!(tuned.answers(&[&rows[1].input]), [1.0]);
+        let (model, params, history) =
+            pretrain_words(&PretrainConfig { steps: 2, ..config.clone() }, &bpe, &corpus, &mut lab, "words").unwrap();
+        assert!((history[0][1] / (bpe.len() as f64).ln() - 1.0).abs() < 0.1, "an untrained model guesses evenly: {history:?}");
+        let rows = spell(&bpe, &table, 22);
+        let (_, found) = finetune(&tuning, &model, Some(&params), &task, [&rows, &rows, &rows], &mut lab, "tune words").unwrap();
+        assert_eq!(found.test, 1.0);
     }
+}
+
+/// The number that a text says is come near to; with measurements on the way the best one is kept and a run that gets no better ends.
+#[test]
+fn train_numbers_are_learned_and_runs_end_early() {
+    let config = small();
+    let (bpe, _) = words(&config);
+    let renderer = Renderer::bundled(config.render.clone()).unwrap();
+    let ptp = Ptp::new(config.model_for(&bpe));
+    let rows: Vec<Row> =
+        (0..40).map(|i| Row { text: ["one", "two", "three", "four"][i % 4].into(), second: None, label: 10.0 + (i % 4) as f64 }).collect();
+    let rows = draw(&renderer, &rows).unwrap();
+    let tuning =
+        FinetuneConfig { steps: 300, batch_size: 16, lr: 3e-3, dropout: 0.0, evaluate_every: 20, patience: 2, ..FinetuneConfig::default() };
+    let task = Task::of(Goal::Number);
+    let mut lab = MemoryLab::new(Device::flex());
+    let (tuned, found) = finetune(&tuning, &ptp, None, &task, [&rows, &rows, &rows], &mut lab, "tune").unwrap();
+    assert!(found.test > 0.99 && found.test == found.dev, "{found:?}");
+    assert!(found.steps < 300 && found.steps.is_multiple_of(20), "the ranks are right long before the end: {}", found.steps);
+    let measured: Vec<f64> = lab.log.iter().filter(|(_, _, name, _)| name == "dev").map(|(.., value)| *value).collect();
+    let best = measured.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    assert_eq!(Metric::Spearman.of(&tuned.answers(&rows.iter().map(|row| &row.input).collect::<Vec<_>>()), &labels(&rows)), best);
+    assert_eq!(measured.len() as u64, found.steps / 20 + 2, "two more after the best one");
 }

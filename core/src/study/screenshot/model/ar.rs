@@ -1,0 +1,340 @@
+//! The autoregressive model: patches and tokens in one line, each place predicting the next.
+//!
+//! **Method.** A Llama decoder (RMSNorm, rotary positions, SwiGLU, causal attention). A patch enters by a linear layer, a token by its embedding; at a place before a patch a second linear layer
+//! redraws it, standardised by its own mean and variance, before a token the output matrix names it. The line is BOS, `<img>`, the patches of each row and a newline token, `</img>`, the text
+//! ([`ArLayout`]). Patches of the white tail are hidden from attention in the published code; here they are not in the line at all, their numbers are left out of the positions, and the
+//! last patch with ink is what the newline token is predicted from. **Source.** Gao et al. (2024), section on autoregressive screenshot models, and its code.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    config::Tower,
+    kernels::{Attention, Gate},
+    params::{Begin, Params, Spec},
+    ptp::INK_GAIN,
+    tape::{Spans, Tape, Var},
+};
+use crate::{
+    decode::scorer::log_softmax,
+    study::screenshot::{
+        bpe::START,
+        losses::{IGNORE, standardised},
+        sequence::{ArIds, ArLayout},
+    },
+    train::mat::Mat,
+};
+
+/// Tokens beside the vocabulary: `<img>`, `</img>` and the newline of patches.
+const EXTRA: usize = 3;
+const EPS: f32 = 1e-5;
+const STD: Begin = Begin::Normal(0.02);
+
+/// Shape of an autoregressive model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ArConfig {
+    pub tower: Tower,
+    /// Patches side by side, and rows of them.
+    pub columns: usize,
+    pub rows: usize,
+    pub patch_len: usize,
+    /// Tokens of text.
+    pub vocab: usize,
+    /// Most places of a line.
+    pub limit: usize,
+    pub rope_base: f64,
+}
+
+impl Default for ArConfig {
+    /// The size two cores train in minutes; a page of six lines.
+    fn default() -> Self {
+        Self {
+            tower: Tower { layers: 4, width: 128, heads: 4, mlp: 352 },
+            columns: 12,
+            rows: 6,
+            patch_len: 256,
+            vocab: 300,
+            limit: 768,
+            rope_base: 10_000.0,
+        }
+    }
+}
+
+impl ArConfig {
+    /// # Errors
+    /// The first number that makes no model.
+    pub fn check(&self) -> Result<(), String> {
+        let Tower { layers, width, heads, mlp } = self.tower;
+        if heads == 0 || width == 0 || width % heads != 0 || (width / heads) % 2 != 0 || mlp == 0 {
+            return Err(format!("a width of {width} does not make {heads} heads of even width"));
+        }
+        if layers > 64 || width > 8192 || mlp > 65_536 {
+            return Err("more than 64 layers, or wider than 8,192".to_owned());
+        }
+        if !(self.rope_base.is_finite() && self.rope_base > 1.0) {
+            return Err("rope_base has to be above 1".to_owned());
+        }
+        let sizes =
+            [("columns", self.columns), ("rows", self.rows), ("patch_len", self.patch_len), ("vocab", self.vocab), ("limit", self.limit)];
+        match sizes.iter().find(|(_, size)| *size == 0 || *size > 1 << 20) {
+            Some((name, size)) => Err(format!("{name} is {size}")),
+            None => Ok(()),
+        }
+    }
+
+    fn ids(&self) -> ArIds {
+        let [image, image_end, newline, patch] = [0, 1, 2, 3].map(|extra| (self.vocab + extra) as u32);
+        ArIds { bos: START, image, image_end, patch, newline }
+    }
+}
+
+/// What comes before a text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Context<'a> {
+    Nothing,
+    /// All patches `[patches, patch_len]`, and how many are attended to.
+    Picture(&'a [f32], usize),
+    Text(&'a [u32]),
+}
+
+/// One place of a line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Place {
+    Token(usize),
+    Patch(usize),
+}
+
+/// A context and a text as a line, and what each place has to predict.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line<'a> {
+    picture: &'a [f32],
+    places: Vec<Place>,
+    positions: Vec<usize>,
+    /// Places that have to name a token, and it.
+    tokens: Vec<(usize, u32)>,
+    /// Places that have to redraw a patch, and it.
+    patches: Vec<(usize, usize)>,
+    /// How many of `tokens`, the last ones, are the text's.
+    text: usize,
+}
+
+impl<'a> Line<'a> {
+    /// The line of a context and a text.
+    #[must_use]
+    pub fn new(config: &ArConfig, context: Context<'a>, text: &[u32]) -> Self {
+        let (picture, layout, header) = match context {
+            Context::Picture(picture, attended) => {
+                let seen = seen(config, picture, attended);
+                let layout = ArLayout::new(config.rows, config.columns, &seen, text, config.ids(), config.limit);
+                (picture, layout, 3 + config.rows * (config.columns + 1))
+            }
+            Context::Nothing => (&[][..], words_alone(&[], text, config.limit), 1),
+            Context::Text(before) => (&[][..], words_alone(before, text, config.limit), 1 + before.len()),
+        };
+        let mut line = Self { picture, places: vec![], positions: vec![], tokens: vec![], patches: vec![], text: 0 };
+        for (at, &id) in layout.ids.iter().enumerate().filter(|&(at, _)| layout.attention[at]) {
+            // What is hidden predicts nothing and is not seen: the place before predicts this one.
+            if let (Some(from), Some(target)) = (line.places.len().checked_sub(1), at.checked_sub(1)) {
+                if layout.text_target[target] != IGNORE {
+                    line.tokens.push((from, id));
+                    line.text += usize::from(at >= header);
+                }
+                if layout.pixel_target[target] {
+                    line.patches.extend(layout.patch[at].map(|patch| (from, patch)));
+                }
+            }
+            line.places.push(layout.patch[at].map_or(Place::Token(id as usize), Place::Patch));
+            line.positions.push(at);
+        }
+        line
+    }
+}
+
+/// Which patches are in the line: in each row those up to the last one with ink.
+fn seen(config: &ArConfig, picture: &[f32], attended: usize) -> Vec<bool> {
+    let mut seen = vec![false; config.columns * config.rows];
+    for (row, seen) in seen.chunks_exact_mut(config.columns).enumerate() {
+        let ink = |column: &usize| {
+            let patch = row * config.columns + column;
+            let values = picture.get(patch * config.patch_len..(patch + 1) * config.patch_len).unwrap_or_default();
+            patch < attended && values.iter().any(|&value| value != values[0])
+        };
+        let end = (0..config.columns).rev().find(ink).map_or(0, |last| last + 1);
+        seen[..end].fill(true);
+    }
+    seen
+}
+
+/// BOS, a context in words and a text: nothing to redraw.
+fn words_alone(before: &[u32], text: &[u32], limit: usize) -> ArLayout {
+    let ids: Vec<u32> = [START].into_iter().chain(before.iter().copied()).chain(text.iter().copied()).take(limit).collect();
+    let n = ids.len();
+    ArLayout {
+        attention: vec![true; n],
+        patch: vec![None; n],
+        text_target: ids.iter().skip(1).map(|&id| i64::from(id)).collect(),
+        pixel_target: vec![false; n.saturating_sub(1)],
+        ids,
+    }
+}
+
+/// Losses of lines.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ArLosses {
+    /// Nats of each token of each text, in order (what the limit cut off is not there).
+    pub text: Vec<Vec<f32>>,
+    /// Mean over all predicted tokens: texts, contexts in words, newlines of patches.
+    pub tokens: f64,
+    /// Mean standardised squared error of patches; 0 where none is predicted.
+    pub pixel: f64,
+}
+
+/// An autoregressive model's shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ar {
+    pub config: ArConfig,
+}
+
+impl Ar {
+    /// All matrices.
+    #[must_use]
+    pub fn specs(&self) -> Vec<Spec> {
+        let ArConfig { tower, patch_len, vocab, .. } = self.config;
+        let width = tower.width;
+        let mut to = vec![];
+        let mut add = |name: String, rows: usize, cols: usize, begin: Begin| to.push(Spec { name, rows, cols, begin });
+        add("ar.patch_in.weight".into(), patch_len, width, STD);
+        add("ar.patch_in.bias".into(), 1, width, Begin::Constant(0.0));
+        add("ar.embedding".into(), vocab + EXTRA, width, STD);
+        for layer in 0..tower.layers {
+            add(format!("ar.{layer}.norm1"), 1, width, Begin::Constant(1.0));
+            add(format!("ar.{layer}.qkv"), width, 3 * width, STD);
+            add(format!("ar.{layer}.out"), width, width, STD);
+            add(format!("ar.{layer}.norm2"), 1, width, Begin::Constant(1.0));
+            add(format!("ar.{layer}.gate_up"), width, 2 * tower.mlp, STD);
+            add(format!("ar.{layer}.down"), tower.mlp, width, STD);
+        }
+        add("ar.norm".into(), 1, width, Begin::Constant(1.0));
+        add("ar.output".into(), width, vocab + EXTRA, STD);
+        add("ar.patch_out.weight".into(), width, patch_len, STD);
+        add("ar.patch_out.bias".into(), 1, patch_len, Begin::Constant(0.0));
+        to
+    }
+
+    /// Fresh numbers.
+    #[must_use]
+    pub fn init(&self, seed: u64) -> Params {
+        Params::new(self.specs(), seed)
+    }
+
+    /// The stream behind the last norm, a row a place, line after line.
+    fn read(&self, tape: &mut Tape<'_>, lines: &[Line<'_>]) -> Var {
+        let ArConfig { tower, patch_len, vocab, rope_base, .. } = self.config;
+        let (mut order, mut positions, mut spans, mut patches, mut drawn) = (vec![], vec![], vec![], vec![], 0);
+        for line in lines {
+            let start = order.len();
+            for place in &line.places {
+                match *place {
+                    Place::Token(id) => order.push(id),
+                    Place::Patch(patch) => {
+                        order.push(vocab + EXTRA + drawn);
+                        drawn += 1;
+                        patches
+                            .extend(line.picture[patch * patch_len..(patch + 1) * patch_len].iter().map(|value| INK_GAIN * (1.0 - value)));
+                    }
+                }
+            }
+            positions.extend_from_slice(&line.positions);
+            spans.push(start..order.len());
+        }
+        let [patch_in, patch_bias, embedding] = [0, 1, 2].map(|number| tape.param(number));
+        let given = tape.given(Mat { rows: drawn, cols: patch_len, data: patches });
+        let patches = tape.linear(given, patch_in, Some(patch_bias));
+        let all = tape.under(vec![embedding, patches]);
+        let mut x = tape.rows(all, order);
+        let (width, d_head) = (tower.width, tower.width / tower.heads);
+        let attention = Attention { heads: tower.heads, d_head, q: 0, k: width, v: 2 * width, scale: 1.0 / (d_head as f32).sqrt() };
+        let spans = Spans { queries: spans.clone(), keys: spans, causal: true };
+        for layer in 0..tower.layers {
+            let [norm1, qkv, out, norm2, gate_up, down] = std::array::from_fn(|part| tape.param(3 + 6 * layer + part));
+            let normal = tape.rms_norm(x, norm1, EPS);
+            let all = tape.linear(normal, qkv, None);
+            let turned = tape.rotated(all, 2 * width, d_head, &positions, rope_base);
+            let read = tape.attend(turned, turned, attention, spans.clone());
+            let read = tape.linear(read, out, None);
+            x = tape.add(x, read);
+            let normal = tape.rms_norm(x, norm2, EPS);
+            let up = tape.linear(normal, gate_up, None);
+            let hidden = tape.gated(Gate::Silu, up);
+            let down = tape.linear(hidden, down, None);
+            x = tape.add(x, down);
+        }
+        tape.rms_norm(x, tape.param(self.tail()), EPS)
+    }
+
+    /// Number of the last norm; output matrix and patch layer follow.
+    fn tail(&self) -> usize {
+        3 + 6 * self.config.tower.layers
+    }
+
+    /// Losses of lines, on the tape with weights 1 and 1.
+    pub fn losses(&self, tape: &mut Tape<'_>, lines: &[Line<'_>]) -> ArLosses {
+        let x = self.read(tape, lines);
+        let (mut named, mut redrawn, mut labels, mut targets) = (vec![], vec![], vec![], vec![]);
+        let mut start = 0;
+        for line in lines {
+            named.extend(line.tokens.iter().map(|&(from, _)| start + from));
+            labels.extend(line.tokens.iter().map(|&(_, id)| id));
+            redrawn.extend(line.patches.iter().map(|&(from, _)| start + from));
+            for &(_, patch) in &line.patches {
+                let length = self.config.patch_len;
+                let values: Vec<f64> = line.picture[patch * length..(patch + 1) * length].iter().map(|&v| f64::from(v)).collect();
+                targets.extend(standardised(&values).into_iter().map(|v| v as f32));
+            }
+            start += line.places.len();
+        }
+        let mut found = ArLosses::default();
+        let tail = self.tail();
+        if !redrawn.is_empty() {
+            let weight = 1.0 / redrawn.len() as f32;
+            let rows = tape.rows(x, redrawn);
+            let (w, b) = (tape.param(tail + 2), tape.param(tail + 3));
+            let patches = tape.linear(rows, w, Some(b));
+            let errors = tape.squared_error(patches, &targets, weight);
+            found.pixel = errors.iter().map(|&error| f64::from(error)).sum::<f64>() * f64::from(weight);
+        }
+        if !named.is_empty() {
+            let n = named.len();
+            let rows = tape.rows(x, named);
+            let output = tape.param(tail + 1);
+            let logits = tape.linear(rows, output, None);
+            let weight = 1.0 / n as f32;
+            let losses: Vec<f32> = tape.cross_entropy(logits, &labels, &vec![weight; n]).into_iter().map(|loss| loss / weight).collect();
+            found.tokens = losses.iter().map(|&loss| f64::from(loss)).sum::<f64>() / n as f64;
+            let mut from = 0;
+            for line in lines {
+                let to = from + line.tokens.len();
+                found.text.push(losses[to - line.text..to].to_vec());
+                from = to;
+            }
+        }
+        found
+    }
+
+    /// Log-probabilities of the token after each line, `[lines, vocab]`, in nats: image tokens cannot come. None for a model whose numbers are none.
+    #[must_use]
+    pub fn next(&self, params: &Params, lines: &[Line<'_>]) -> Option<Vec<Vec<f64>>> {
+        let mut tape = Tape::new(&params.mats);
+        let x = self.read(&mut tape, lines);
+        let mut end = 0;
+        let last = lines.iter().map(|line| {
+            end += line.places.len();
+            end - 1
+        });
+        let rows = tape.rows(x, last.collect());
+        let output = tape.param(self.tail() + 1);
+        let logits = tape.linear(rows, output, None);
+        let mat = tape.value(logits);
+        (0..mat.rows).map(|row| log_softmax(&mat.row(row)[..self.config.vocab])).collect()
+    }
+}
