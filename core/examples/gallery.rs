@@ -392,6 +392,11 @@ fn hostile() -> Findings {
                     *g = next();
                 }
             }
+            Body::Pictures(p) => {
+                for picture in &mut p.pictures {
+                    (picture.caption, picture.described) = (next(), next());
+                }
+            }
             Body::Text(t) => {
                 t.paragraphs = vec![next(), "z".repeat(1 << 20)];
             }

@@ -31,6 +31,10 @@ pub mod limits {
     pub const EDGES: usize = 200_000;
     /// Layers of a circuit, and boxes in one row.
     pub const GRID: u32 = 1_024;
+    /// Pictures of a panel, and bytes and pixels along a side of one.
+    pub const PICTURES: usize = 100;
+    pub const PICTURE_BYTES: usize = 1 << 20;
+    pub const PICTURE_SIDE: u32 = 16_384;
     /// Nesting of the configuration.
     pub const CONFIG_DEPTH: usize = 64;
 }
@@ -105,6 +109,17 @@ fn check_panel(place: &str, panel: &Panel) -> Check {
         Body::Bars(body) => bars(place, body),
         Body::Table(body) => table(place, body),
         Body::Circuit(body) => circuit(place, body),
+        Body::Pictures(body) => {
+            at_most(place, body.pictures.len(), limits::PICTURES)?;
+            body.pictures.iter().enumerate().try_for_each(|(number, picture)| {
+                let place = format!("{place}, picture {}", number + 1);
+                text(&place, &picture.caption)?;
+                text(&place, &picture.described)?;
+                at_most(&place, picture.png.len(), limits::PICTURE_BYTES)?;
+                let sized = [picture.width, picture.height].iter().all(|side| (1..=limits::PICTURE_SIDE).contains(side));
+                rule(&place, sized && picture.is_png(), "it is not a PNG file of the size that is told")
+            })
+        }
         Body::Text(body) => texts(place, &body.paragraphs),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bars, Circuit, Series, Table};
+use super::{Bars, Circuit, Pictures, Series, Table};
 
 /// One figure, table, circuit or text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub enum Body {
     Table(Table),
     /// A circuit of a transformer.
     Circuit(Circuit),
+    /// Small pictures.
+    Pictures(Pictures),
     /// Paragraphs.
     Text(Text),
 }
@@ -46,7 +48,7 @@ pub struct Text {
 }
 
 impl Panel {
-    /// A panel with any body. `body` may be a [`Series`], [`Bars`], [`Table`], [`Circuit`] or [`Text`].
+    /// A panel with any body. `body` may be a [`Series`], [`Bars`], [`Table`], [`Circuit`], [`Pictures`] or [`Text`].
     #[must_use]
     pub fn new(id: impl Into<String>, title: impl Into<String>, caption: impl Into<String>, body: impl Into<Body>) -> Self {
         Self { id: id.into(), title: title.into(), caption: caption.into(), body: body.into() }
@@ -62,6 +64,7 @@ impl Body {
             Self::Bars(_) => "bars",
             Self::Table(_) => "table",
             Self::Circuit(_) => "circuit",
+            Self::Pictures(_) => "pictures",
             Self::Text(_) => "text",
         }
     }
@@ -88,6 +91,12 @@ impl From<Table> for Body {
 impl From<Circuit> for Body {
     fn from(body: Circuit) -> Self {
         Self::Circuit(body)
+    }
+}
+
+impl From<Pictures> for Body {
+    fn from(body: Pictures) -> Self {
+        Self::Pictures(body)
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn panel(run: usize, index: usize, panel: &Panel, options: &Options, 
             h3 id={ (id) "-h" } { (shown(&panel.title, NAME)) }
             (body(&id, &title, panel, &caption, options))
             p.tools hidden {
-                @if !matches!(panel.body, Body::Text(_)) { button type="button" data-do="csv" { "CSV" } " " }
+                @if !matches!(panel.body, Body::Text(_) | Body::Pictures(_)) { button type="button" data-do="csv" { "CSV" } " " }
                 button type="button" data-do="json" { "JSON" }
                 @if matches!(panel.body, Body::Series(_) | Body::Bars(_) | Body::Circuit(_)) { " " button type="button" data-do="svg" { "SVG" } }
             }
@@ -82,6 +82,17 @@ fn body(id: &str, title: &str, panel: &Panel, caption: &Markup, options: &Option
         }
         Body::Table(body) => tables::table(body, caption, options.table_rows),
         Body::Circuit(body) => circuit(id, title, body, caption, options),
+        Body::Pictures(body) => html! {
+            figure.pictures {
+                @for picture in &body.pictures {
+                    div {
+                        p { bdi { (text::lines(&picture.caption, LONG)) } }
+                        img src={ "data:image/png;base64," (picture.png) } width=(picture.width) height=(picture.height) alt=(label(&picture.described, PROSE));
+                    }
+                }
+                figcaption { (caption) }
+            }
+        },
         Body::Text(body) => html! {
             @for paragraph in &body.paragraphs {
                 @if body.fixed_width { pre tabindex="0" { bdi { (text::lines(paragraph, LONG)) } } }

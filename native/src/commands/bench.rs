@@ -1,11 +1,13 @@
 //! `bench model`: a plain forward and a training step at GPT-2's shapes, for comparison with another program (`tests/bench/torch`).
 //! `bench sql`: exact-set match, for comparison with the official tool (`tests/bench/sql`).
 //! `bench render`: pictures of text (`tests/bench/render`).
+//! `bench pipeline`: whether drawing starves training.
 //! `bench decode`: tokens a second, and what a forking cache saves.
 //! `bench circuit`: what the masked forward and a training step cost, as ratios to a plain forward of the same batch in the same run.
 
 mod decode;
 mod model;
+mod pipeline;
 mod render;
 mod sql;
 
@@ -37,6 +39,8 @@ pub enum Command {
     /// Pictures of text: strips, model input and pages a second of one core.
     #[command(after_help = "Example:\n  vitrine bench render --json")]
     Render(render::Options),
+    /// Pictures for training against the training that waits for them.
+    Pipeline(pipeline::Options),
     /// Tokens a second of prompts and of decoding; beam search with a forking cache against running prefixes again.
     #[command(after_help = "Example:\n  vitrine bench decode smollm2 --threads 1")]
     Decode(decode::Options),
@@ -88,6 +92,7 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
         Command::Model(options) => return model::run(&options, context),
         Command::Sql(options) => return sql::run(&options, context),
         Command::Render(options) => return render::run(&options, context),
+        Command::Pipeline(options) => return pipeline::run(&options, context),
         Command::Decode(options) => return decode::run(&options, context),
         Command::Circuit { model, batch, tokens, repeats, device } => (model, batch, tokens, repeats, device),
     };

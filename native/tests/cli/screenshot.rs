@@ -91,3 +91,127 @@ fn a_stopped_model_goes_on_and_is_read_again() {
     refused_as(&["screenshot", "perplexity", "--model", &corpus, "--text", &corpus], "cannot be used");
     assert!(!place.path("c.safetensors").exists());
 }
+
+/// Arguments of settings, `--set` before each.
+fn set<'a>(settings: &[&'a str]) -> Vec<&'a str> {
+    settings.iter().flat_map(|one| ["--set", *one]).collect()
+}
+
+const TINY: [&str; 5] = ["steps=4", "batch_size=4", "model.tower.layers=1", "model.tower.width=16", "model.tower.mlp=16"];
+
+#[test]
+fn an_autoregressive_model_is_trained_measured_and_goes_on() {
+    let place = Place::new();
+    let (facts, novel) = (place.name("facts.safetensors"), place.name("novel.safetensors"));
+    let train = |more: &[&str]| fine_json(&[&["screenshot", "pretrain", "--autoregressive"][..], &set(&TINY), more].concat());
+    let found = train(&["--out", &facts]);
+    let ratio = found["kept_out"]["ratio"].as_f64().unwrap();
+    assert!((0.9..1.1).contains(&ratio), "four steps teach nothing: {ratio}");
+    let read =
+        |model: &str, more: &[&str]| fine_json(&[&["screenshot", "perplexity", "--model", model, "--examples", "4"][..], more].concat());
+    assert_eq!(read(&facts, &[])["passages"], 4);
+    let text = place.write("text.txt", "the old ship lay quiet in the harbour and nobody on board had slept that night\n".repeat(20));
+    train(&["--text", &text, "--out", &novel]);
+    assert_eq!(read(&novel, &["--text", &text])["schema"], "vitrine.screenshot-ar-perplexity/1");
+    let go = |more: &[&str]| {
+        fine_json(&[&["screenshot", "continue", "--model", &facts, "--prompt", "who has kites?", "--most", "3"][..], more].concat())
+    };
+    let [drawn, words, nothing] =
+        [&["--context", "lena has 7 red kites"][..], &["--context", "lena has 7 red kites", "--words"], &[]].map(go);
+    assert_eq!(drawn["tokens"].as_array().unwrap().len(), 3);
+    let log_prob = |found: &serde_json::Value| found["tokens"][0]["log_prob"].as_f64().unwrap();
+    assert!(log_prob(&drawn) != log_prob(&words) && log_prob(&words) != log_prob(&nothing), "contexts are seen");
+    refused_as(&["screenshot", "finetune", "--model", &facts, "--data", "."], "it is not a vitrine.screenshot/1 file");
+    refused_as(&["screenshot", "continue", "--model", &text], "cannot be used");
+    refused_as(&[&["screenshot", "pretrain", "--autoregressive", "--out", &facts][..], &set(&["drawn=1"])].concat(), "8 to 65,536");
+}
+
+#[test]
+fn encoders_are_tuned_on_tables_of_glue_over_a_grid_and_against_each_other() {
+    let place = Place::new();
+    let tables = [
+        ("CoLA", "train.tsv", "gj04\t1\t\tA cat sat.\ngj04\t0\t*\tCat a sat.\n".repeat(20)),
+        ("CoLA", "dev.tsv", "gj04\t1\t\tA cat ran.\ngj04\t0\t*\tCat ran a.\n".to_owned()),
+        ("STS-B", "train.tsv", format!("sentence1\tsentence2\tscore\n{}", "A cat.\tA dog.\t1.5\nA cat.\tA cat.\t5.0\n".repeat(20))),
+        ("STS-B", "dev.tsv", "sentence1\tsentence2\tscore\nA cat.\tA dog.\t1.0\nOne.\tOne.\t4.5\n".to_owned()),
+    ];
+    for (task, name, table) in tables {
+        fs::create_dir_all(place.path(&format!("glue/{task}"))).unwrap();
+        place.write(&format!("glue/{task}/{name}"), table);
+    }
+    let text = place.write("text.txt", "the old ship lay quiet in the harbour and nobody slept\n".repeat(60));
+    let model = place.name("eye.safetensors");
+    fine_json(
+        &[&["screenshot", "pretrain", "--text", &text, "--out", &model][..], &set(&["steps=2", "batch_size=4", "vocab=300"])].concat(),
+    );
+    let glue = place.name("glue");
+    let few = set(&["steps=3", "restarts=0", "evaluate_every=2"]);
+    let found = fine_json(
+        &[
+            &[
+                "screenshot",
+                "finetune",
+                "--model",
+                &model,
+                "--against",
+                &model,
+                "--glue",
+                &glue,
+                "--lr",
+                "1e-4,1e-3",
+                "--batch",
+                "4,8",
+                "--seeds",
+                "1",
+            ][..],
+            &few,
+        ]
+        .concat(),
+    );
+    let results = found["results"].as_array().unwrap();
+    assert_eq!(results.len(), 6, "two tasks, two models each and their difference");
+    assert_eq!((&results[0]["task"], &results[0]["metric"]), (&"CoLA".into(), &"matthews".into()));
+    assert_eq!((&results[3]["task"], &results[3]["metric"]), (&"STS-B".into(), &"spearman".into()));
+    assert_eq!(results[2]["interval"], serde_json::json!([0.0, 0.0]), "a model is as good as itself");
+    assert!([1e-4, 1e-3].contains(&results[0]["lr"].as_f64().unwrap()));
+    refused_as(&["screenshot", "finetune", "--glue", &place.name("nothing")], "cannot read");
+    fs::create_dir_all(place.path("empty")).unwrap();
+    refused_as(&["screenshot", "finetune", "--glue", &place.name("empty")], "holds no task");
+}
+
+#[test]
+fn the_study_runs_reports_and_is_found_finished() {
+    let place = Place::new();
+    let runs = place.name("runs");
+    let small = set(&[
+        "pretrain.steps=4",
+        "pretrain.batch_size=4",
+        "pretrain.vocab=300",
+        "finetune.steps=3",
+        "finetune.restarts=0",
+        "ar.steps=2",
+        "ar.batch_size=2",
+        "texts=8",
+        "seeds=2",
+    ]);
+    let study = || vitrine(&[&["run", "screenshot", "--made", "--json", "--out", &runs][..], &small].concat());
+    let out = study();
+    assert_eq!(out.status.code(), Some(1), "models that learned nothing fail the checks: {}", text(&out.stderr));
+    let findings: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let claims = findings["claims"].as_array().unwrap();
+    let verdict = |id: &str| claims.iter().find(|claim| claim["id"] == id).unwrap()["verdict"].clone();
+    assert_eq!((verdict("reads"), verdict("right-picture"), verdict("wrong-picture")), ("fails".into(), "fails".into(), "holds".into()));
+    let folder = fs::read_dir(&runs).unwrap().next().unwrap().unwrap().path();
+    let report = folder.join("report.html");
+    fine(&["report", "verify", report.to_str().unwrap()]);
+    let results: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("artifacts/results.json")).unwrap()).unwrap();
+    assert_eq!(results["arms"].as_array().unwrap().iter().map(|arm| arm["outcomes"].as_array().unwrap().len()).sum::<usize>(), 8);
+    let eye = folder.join("artifacts/patches-and-text.safetensors");
+    let corpus = place.write("text.txt", "the old ship lay quiet in the harbour\n");
+    fine_json(&["screenshot", "perplexity", "--model", eye.to_str().unwrap(), "--text", &corpus, "--examples", "2"]);
+    let again = fine(&["run", "screenshot", "--resume", folder.to_str().unwrap()]);
+    assert!(again.contains("finished"), "{again}");
+    refused_as(&["run", "screenshot", "--resume", folder.to_str().unwrap(), "--seed", "3"], "takes its settings from there");
+    refused_as(&["run", "screenshot", "--made", "--set", "seeds=0"], "1 to 64");
+    refused_as(&["run", "screenshot", "--text", &corpus], "--data");
+}

@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 use vitrine_core::study::screenshot::render::{FontSources, RenderConfig, Renderer, Scratch, Screenshot, Style};
 
 use super::{super::Context, Times};
-use crate::{Outcome, atomic, open::text};
+use crate::{Outcome, atomic, open::text, resources};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -49,6 +49,9 @@ pub fn run(options: &Options, context: Context) -> Result<Outcome> {
         ("mono_strip", mono, false),
     ];
     let mut found = Map::new();
+    // Fonts, atlas and the first picture; later ones reuse its memory.
+    let before = resources::reset_peak_memory();
+    let mut memory = None;
     for (name, config, model_input) in cases {
         let renderer = Renderer::new(config, &sources)?;
         let (mut scratch, mut picture, mut patches) = (Scratch::default(), Screenshot::default(), vec![]);
@@ -68,6 +71,7 @@ pub fn run(options: &Options, context: Context) -> Result<Outcome> {
                 Ok(())
             })?;
         }
+        memory = memory.or_else(|| Some(resources::peak_memory_bytes()?.saturating_sub(before?)));
         let per_second = options.pictures as f64 / times.median().1;
         if !context.json {
             println!("{name:<20} {per_second:>8.0} a second of one core, {} of {} patches", picture.report.end_patch, picture.patches());
@@ -78,7 +82,10 @@ pub fn run(options: &Options, context: Context) -> Result<Outcome> {
         );
     }
     if context.json {
-        super::print_json(&json!({"schema": "vitrine.bench-render/1", "characters": text.chars().count(), "cases": found}))?;
+        super::print_json(&json!({"schema": "vitrine.bench-render/1", "characters": text.chars().count(), "cases": found,
+            "renderer_memory_bytes": memory}))?;
+    } else if let Some(bytes) = memory {
+        println!("memory of the renderer, fonts and one strip: {:.1} MiB", bytes as f64 / f64::from(1 << 20));
     }
     Ok(Outcome::Fine)
 }

@@ -1,7 +1,9 @@
 //! `screenshot`: text drawn for models that read pixels.
 
+mod ar;
 mod atlas;
 mod finetune;
+mod glue;
 mod pretrain;
 mod render;
 
@@ -20,15 +22,26 @@ pub enum Command {
     /// Rasterise a font into an atlas file: `render --atlas` draws with it and parses no font.
     #[command(after_help = "Example:\n  vitrine screenshot atlas --font NotoSans-Regular.ttf --out noto-sans.atlas")]
     Atlas(atlas::Atlas),
-    /// Train a small model to read pictures of text, on the CPU: hidden patches and the undamaged text are asked of it.
-    #[command(after_help = "Example:\n  vitrine screenshot pretrain --text novels.txt --set steps=1000 --out reader.safetensors")]
+    /// Train a small model to read pictures of text, on the CPU: hidden patches and the undamaged text are asked of it, or what comes after a picture.
+    #[command(
+        after_help = "Examples:\n  vitrine screenshot pretrain --text novels.txt --set steps=1000 --out reader.safetensors\n  vitrine screenshot pretrain --autoregressive --out pages.safetensors"
+    )]
     Pretrain(pretrain::Pretrain),
     /// Teach a pre-trained model (or one from nothing) to tell classes of drawn texts apart.
-    #[command(after_help = "Example:\n  vitrine screenshot finetune --model reader.safetensors --data subjectivity/ --seeds 3")]
+    #[command(
+        after_help = "Examples:\n  vitrine screenshot finetune --model reader.safetensors --data subjectivity/ --lr 3e-4,1e-3 --batch 32,64\n  vitrine screenshot finetune --model reader.safetensors --against other.safetensors --glue glue/RTE --seeds 5"
+    )]
     Finetune(finetune::Finetune),
-    /// How well a model reads: its loss with the true picture, and with the picture of another text.
-    #[command(after_help = "Example:\n  vitrine screenshot perplexity --model reader.safetensors --text other.txt")]
+    /// How well a model reads: its loss with the true picture, and with the picture of another text; of an autoregressive one also after nothing and after words.
+    #[command(
+        after_help = "Examples:\n  vitrine screenshot perplexity --model reader.safetensors --text other.txt\n  vitrine screenshot perplexity --model pages.safetensors"
+    )]
     Perplexity(pretrain::Perplexity),
+    /// Let an autoregressive model go on after a picture of what came before.
+    #[command(
+        after_help = "Example:\n  vitrine screenshot continue --model pages.safetensors --context $'lena has 7 red kites\\nomar has 2 blue maps' --prompt 'who has maps?'"
+    )]
+    Continue(ar::Continue),
 }
 
 pub fn run(command: Command, context: Context) -> Result<()> {
@@ -37,6 +50,7 @@ pub fn run(command: Command, context: Context) -> Result<()> {
         Command::Atlas(args) => atlas::run(&args, context),
         Command::Pretrain(args) => pretrain::pretrain_model(&args, context),
         Command::Finetune(args) => finetune::run(&args, context),
+        Command::Continue(args) => ar::go(&args, context),
         Command::Perplexity(args) => pretrain::perplexity(&args, context),
     }
 }

@@ -9,7 +9,10 @@ use vitrine_core::{
     settings,
     study::screenshot::{
         bpe::Bpe,
-        model::{file::Trained, ptp::Ptp},
+        model::{
+            file::{Trained, is_autoregressive},
+            ptp::Ptp,
+        },
         render::Renderer,
         train::{
             corpus::Corpus,
@@ -19,7 +22,10 @@ use vitrine_core::{
     },
 };
 
-use super::super::{Context, print_json};
+use super::{
+    super::{Context, print_json},
+    ar,
+};
 use crate::{
     atomic,
     lab::NativeLab,
@@ -35,41 +41,44 @@ const KEPT_OUT: usize = 50;
 
 #[derive(Debug, Args)]
 pub struct Pretrain {
-    /// Text to learn from, a paragraph a line; every fiftieth line is kept to measure on.
-    #[arg(long, required = true)]
-    text: Vec<PathBuf>,
+    /// Text to learn from, a paragraph a line; every fiftieth line is kept to measure on (of an autoregressive model's, the last tenth).
+    #[arg(long, required_unless_present = "autoregressive")]
+    pub text: Vec<PathBuf>,
+    /// Train a model that writes on after pictures: of the text's own stretches, or of pages of facts made by rule where there is no text.
+    #[arg(long)]
+    pub autoregressive: bool,
     /// A TOML file of settings.
     #[arg(long)]
-    config: Option<PathBuf>,
+    pub config: Option<PathBuf>,
     /// One setting, such as steps=2000 or `damage.text_rate=0.1`.
     #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    pub set: Vec<String>,
     #[arg(long)]
-    seed: Option<u64>,
+    pub seed: Option<u64>,
     /// Go on from the checkpoint beside the model.
     #[arg(long)]
-    resume: bool,
+    pub resume: bool,
     /// The model's file.
     #[arg(long)]
-    out: PathBuf,
+    pub out: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub struct Perplexity {
     /// A model that `screenshot pretrain` made.
     #[arg(long)]
-    model: PathBuf,
-    /// Text to read, a paragraph a line.
+    pub model: PathBuf,
+    /// Text to read, a paragraph a line; an autoregressive model reads pages of facts without.
     #[arg(long)]
-    text: PathBuf,
+    pub text: Option<PathBuf>,
     /// Texts to read.
     #[arg(long, default_value_t = 256)]
-    examples: usize,
+    pub examples: usize,
     #[arg(long, default_value_t = 0)]
-    seed: u64,
+    pub seed: u64,
     /// Read with this program's glyphs even where the model learned others.
     #[arg(long)]
-    allow_font_mismatch: bool,
+    pub allow_font_mismatch: bool,
 }
 
 impl Pretrain {
@@ -102,6 +111,9 @@ fn as_json(found: &Reading) -> Value {
 }
 
 pub fn pretrain_model(args: &Pretrain, context: Context) -> Result<()> {
+    if args.autoregressive {
+        return ar::pretrain(args, context);
+    }
     let config = args.settings()?;
     let texts = args.text.iter().map(|path| text(path)).collect::<Result<Vec<_>>>()?;
     let lines: Vec<&str> = texts.iter().flat_map(|text| text.lines()).filter(|line| !line.trim().is_empty()).collect();
@@ -136,12 +148,16 @@ pub fn pretrain_model(args: &Pretrain, context: Context) -> Result<()> {
 }
 
 pub fn perplexity(args: &Perplexity, context: Context) -> Result<()> {
-    let trained =
-        Trained::read(&atomic::read_bounded(&args.model, MODEL_LIMIT)?).with_context(|| format!("in {}", args.model.display()))?;
+    let bytes = atomic::read_bounded(&args.model, MODEL_LIMIT)?;
+    if is_autoregressive(&bytes) {
+        return ar::perplexity(args, &bytes, context);
+    }
+    let trained: Trained = Trained::read(&bytes).with_context(|| format!("in {}", args.model.display()))?;
     let renderer = trained.renderer(args.allow_font_mismatch)?;
-    let source = text(&args.text)?;
+    let Some(path) = &args.text else { bail!("--text is needed: the text to read") };
+    let source = text(path)?;
     let corpus = Corpus::new(&trained.bpe, source.lines());
-    anyhow::ensure!(corpus.tokens() > 0 && args.examples > 0, "{} has no line of eight bytes to read", args.text.display());
+    anyhow::ensure!(corpus.tokens() > 0 && args.examples > 0, "{} has no line of eight bytes to read", path.display());
     let whole = Damage { text_rate: 0.0, ..Damage::default() };
     let bytes = trained.config.tokens;
     let examples = batch(&trained.bpe, &corpus, &renderer, args.examples, bytes, &whole, [args.seed, 0], "perplexity")?;

@@ -4,6 +4,7 @@
 //! picture, and after the same words as tokens (the upper bound). **Source.** Gao et al. (2024), experiments with autoregressive screenshot models; the wrong picture is ours.
 
 pub mod facts;
+pub mod go_on;
 pub mod passage;
 pub mod train;
 

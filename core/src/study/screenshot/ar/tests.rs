@@ -1,6 +1,7 @@
 //! The autoregressive model: its line, its gradients, what it may not see, and that training makes it look things up.
 
 use super::{
+    go_on::go_on,
     passage::{Passage, Source},
     train::{ArTraining, after_contexts, passages, train, words_of_facts},
 };
@@ -9,8 +10,10 @@ use crate::{
     study::screenshot::{
         ScreenshotError,
         model::{
+            ModelConfig,
             ar::{Ar, ArConfig, Context, Line},
             config::Tower,
+            file::{Trained, is_autoregressive},
             tape::Tape,
         },
         render::{Renderer, Scratch},
@@ -108,6 +111,23 @@ fn the_next_token_is_what_the_losses_say() {
     assert!(((loss(6) - loss(7)) - (next[0][7] - next[0][6])).abs() < 1e-5);
 }
 
+#[test]
+fn going_on_takes_the_likeliest_token_each_time() {
+    let (ar, ink) = tiny();
+    let params = ar.init(3);
+    let context = Context::Picture(&ink, 6);
+    let written = go_on(&ar, &params, context, &[4], 5);
+    let mut text = vec![4];
+    for &(id, log_prob) in &written {
+        let next = ar.next(&params, &[Line::new(&ar.config, context, &text)]).unwrap().remove(0);
+        assert!(next.iter().all(|x| *x <= next[id as usize]) && next[id as usize] == log_prob);
+        text.push(id);
+    }
+    assert!(written.len() == 5 || written.last().unwrap().0 == crate::study::screenshot::bpe::END);
+    let short = Ar { config: ArConfig { limit: 13, ..ar.config } };
+    assert!(go_on(&short, &params, context, &[4], 9).len() <= 2, "no further than the line reaches");
+}
+
 fn small() -> ArTraining {
     let model = ArConfig { tower: Tower { layers: 1, width: 16, heads: 2, mlp: 24 }, ..ArConfig::default() };
     ArTraining { model, steps: 8, batch_size: 4, log_every: 2, checkpoint_every: 2, ..ArTraining::default() }
@@ -153,5 +173,11 @@ fn passages_of_facts_and_of_text_count_what_is_measured() {
     let untrained = Ar { config: config.model_for(&bpe) };
     let some = [passage, Passage::default()];
     let found = after_contexts(&untrained, &untrained.init(0), &some);
+    let font_hash = renderer.font_hash();
+    let trained =
+        Trained { config: untrained.config.clone(), render: config.render.clone(), bpe: bpe.clone(), params: untrained.init(0), font_hash };
+    let bytes = trained.save().unwrap();
+    assert!(is_autoregressive(&bytes) && Trained::<ArConfig>::read(&bytes).unwrap().params == trained.params);
+    assert!(matches!(Trained::<ModelConfig>::read(&bytes), Err(ScreenshotError::BadModel(_))), "another kind of model");
     assert!((0.9..1.1).contains(&found.ratio()) && found.tokens == some[0].text.len(), "{found:?}");
 }

@@ -48,6 +48,9 @@ pub struct ArTraining {
     /// Shares of the steps at which contexts begin to grow and have their full length.
     pub growing_from: f64,
     pub growing_to: f64,
+    /// Bytes of a context and of the text after it, where they come from stretches of text.
+    pub drawn: usize,
+    pub text: usize,
     pub vocab: usize,
     pub seed: u64,
     pub log_every: u64,
@@ -71,6 +74,8 @@ impl Default for ArTraining {
             words: 0.1,
             growing_from: 0.2,
             growing_to: 0.6,
+            drawn: 120,
+            text: 120,
             vocab: 300,
             seed: 0,
             log_every: 20,
@@ -120,6 +125,7 @@ impl ArTraining {
                 "growing_from and growing_to have to be 0 to 1, in this order",
                 share(self.growing_from) && share(self.growing_to) && self.growing_from <= self.growing_to,
             ),
+            ("drawn and text have to be 8 to 65,536", [self.drawn, self.text].iter().all(|bytes| (8..=1 << 16).contains(bytes))),
             ("vocab has to be 100 to 8,192", (100..=8192).contains(&self.vocab)),
         ];
         match checks.iter().find(|(_, holds)| !holds) {

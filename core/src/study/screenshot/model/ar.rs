@@ -150,6 +150,14 @@ impl<'a> Line<'a> {
     }
 }
 
+impl Line<'_> {
+    /// Whether the limit left no room for all of a text of this many tokens.
+    #[must_use]
+    pub fn is_cut(&self, text: usize) -> bool {
+        self.text < text
+    }
+}
+
 /// Which patches are in the line: in each row those up to the last one with ink.
 fn seen(config: &ArConfig, picture: &[f32], attended: usize) -> Vec<bool> {
     let mut seen = vec![false; config.columns * config.rows];

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
+    ar::{Ar, ArConfig},
     config::ModelConfig,
     params::{Params, Spec},
     ptp::Ptp,
@@ -24,12 +25,64 @@ use crate::{
     },
 };
 
-const FORMAT: &str = "vitrine.screenshot/1";
+/// A kind of model that can be kept in a file.
+pub trait Shape: Serialize + DeserializeOwned {
+    /// What its files say they are.
+    const FORMAT: &'static str;
+
+    /// # Errors
+    /// The first number that makes no model.
+    fn check(&self) -> Result<(), String>;
+
+    /// Its matrices.
+    fn specs(&self) -> Vec<Spec>;
+
+    /// Words, patches, and numbers of a patch.
+    fn sizes(&self) -> [usize; 3];
+}
+
+impl Shape for ModelConfig {
+    const FORMAT: &'static str = "vitrine.screenshot/1";
+
+    fn check(&self) -> Result<(), String> {
+        Self::check(self)
+    }
+
+    fn specs(&self) -> Vec<Spec> {
+        Ptp::new(self.clone()).specs()
+    }
+
+    fn sizes(&self) -> [usize; 3] {
+        [self.vocab, self.patches, self.patch_len]
+    }
+}
+
+impl Shape for ArConfig {
+    const FORMAT: &'static str = "vitrine.screenshot-ar/1";
+
+    fn check(&self) -> Result<(), String> {
+        Self::check(self)
+    }
+
+    fn specs(&self) -> Vec<Spec> {
+        Ar { config: self.clone() }.specs()
+    }
+
+    fn sizes(&self) -> [usize; 3] {
+        [self.vocab, self.columns * self.rows, self.patch_len]
+    }
+}
+
+/// Whether a file says that it holds an autoregressive model.
+#[must_use]
+pub fn is_autoregressive(bytes: &[u8]) -> bool {
+    SafeTensors::open(bytes).is_ok_and(|file| fact::<String>(&file.metadata(), "format").ok().as_deref() == Some(ArConfig::FORMAT))
+}
 
 /// A model that was pre-trained.
 #[derive(Debug, Clone)]
-pub struct Trained {
-    pub config: ModelConfig,
+pub struct Trained<C = ModelConfig> {
+    pub config: C,
     pub render: RenderConfig,
     pub bpe: Bpe,
     pub params: Params,
@@ -69,14 +122,14 @@ pub(crate) fn fact<T: DeserializeOwned>(facts: &BTreeMap<String, String>, name: 
     serde_json::from_str(text).map_err(|error| ScreenshotError::BadModel(format!("its {name}: {error}")))
 }
 
-impl Trained {
+impl<C: Shape> Trained<C> {
     /// The model as a file.
     ///
     /// # Errors
     /// [`ScreenshotError::BadModel`] where no file can be formed.
     pub fn save(&self) -> Result<Vec<u8>, ScreenshotError> {
         let facts = [
-            ("format", json(&FORMAT)?),
+            ("format", json(&C::FORMAT)?),
             ("model", json(&self.config)?),
             ("render", json(&self.render)?),
             ("words", json(self.bpe.learned())?),
@@ -94,18 +147,18 @@ impl Trained {
         let bad = ScreenshotError::BadModel;
         let file = SafeTensors::open(bytes).map_err(|error| bad(error.to_string()))?;
         let facts = &file.metadata();
-        if fact::<String>(facts, "format").ok().as_deref() != Some(FORMAT) {
-            return Err(bad(format!("it is not a {FORMAT} file")));
+        if fact::<String>(facts, "format").ok().as_deref() != Some(C::FORMAT) {
+            return Err(bad(format!("it is not a {} file", C::FORMAT)));
         }
-        let config: ModelConfig = fact(facts, "model")?;
+        let config: C = fact(facts, "model")?;
         config.check().map_err(bad)?;
         let render: RenderConfig = fact(facts, "render")?;
         render.check()?;
         let bpe = Bpe::read(fact::<Learned>(facts, "words")?).map_err(bad)?;
-        if (config.vocab, config.patches, config.patch_len) != (bpe.len(), render.patches(), render.patch_len()) {
+        if config.sizes() != [bpe.len(), render.patches(), render.patch_len()] {
             return Err(bad("its words or patches are not those of its shape".to_owned()));
         }
-        let specs = Ptp::new(config.clone()).specs();
+        let specs = config.specs();
         let params = Params { mats: unpack(&file, &specs, "")?, specs };
         Ok(Self { config, render, bpe, params, font_hash: fact(facts, "font")? })
     }

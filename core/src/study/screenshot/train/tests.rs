@@ -73,16 +73,16 @@ fn a_model_comes_back_from_its_file() {
     let font_hash = Renderer::bundled(config.render.clone()).unwrap().font_hash();
     let trained = Trained { config: model, render: config.render, bpe, params, font_hash };
     let bytes = trained.save().unwrap();
-    let mut again = Trained::read(&bytes).unwrap();
+    let mut again: Trained = Trained::read(&bytes).unwrap();
     assert!(again.params == trained.params && again.bpe == trained.bpe && again.save().unwrap() == bytes);
     assert!(again.renderer(false).is_ok());
     again.font_hash.clear();
     assert!(matches!(again.renderer(false), Err(ScreenshotError::BadModel(reason)) if reason.contains("--allow-font-mismatch")));
     assert!(again.renderer(true).is_ok());
     again.params.mats[0].data[0] = f32::NAN;
-    assert!(Trained::read(&again.save().unwrap()).is_err(), "numbers are finite");
+    assert!(<Trained>::read(&again.save().unwrap()).is_err(), "numbers are finite");
     for cut in [0, 8, bytes.len() / 2, bytes.len() - 1] {
-        assert!(Trained::read(&bytes[..cut]).is_err());
+        assert!(<Trained>::read(&bytes[..cut]).is_err());
     }
 }
 
