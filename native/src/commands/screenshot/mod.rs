@@ -3,6 +3,7 @@
 mod atlas;
 mod finetune;
 mod pretrain;
+mod reconstruct;
 mod render;
 
 use anyhow::Result;
@@ -29,6 +30,11 @@ pub enum Command {
     /// How well a model reads: its loss with the true picture, and with the picture of another text.
     #[command(after_help = "Example:\n  vitrine screenshot perplexity --model reader.safetensors --text other.txt")]
     Perplexity(pretrain::Perplexity),
+    /// Look into a model: hidden patches redrawn, every token with its probability, where it looks.
+    #[command(
+        after_help = "Examples:\n  vitrine screenshot reconstruct --model www/models/screenshot/ptp.safetensors --text 'She was very happy to see her sister again.' --out seen.png\n  vitrine screenshot reconstruct --model reader.safetensors --text 'The house was old.' --hide 3,4 --mask 2 --json"
+    )]
+    Reconstruct(reconstruct::Reconstruct),
 }
 
 pub fn run(command: Command, context: Context) -> Result<()> {
@@ -38,5 +44,6 @@ pub fn run(command: Command, context: Context) -> Result<()> {
         Command::Pretrain(args) => pretrain::pretrain_model(&args, context),
         Command::Finetune(args) => finetune::run(&args, context),
         Command::Perplexity(args) => pretrain::perplexity(&args, context),
+        Command::Reconstruct(args) => reconstruct::run(&args, context),
     }
 }
