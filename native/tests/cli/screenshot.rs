@@ -111,7 +111,7 @@ fn a_model_is_looked_into() {
     assert_eq!(&fs::read(place.path("seen.png")).unwrap()[1..4], b"PNG");
     // It reads: with everything visible the text is cheap, before training it is not.
     let loss = |more: &[&str]| ask(&[&["--rate", "0", "--text-rate", "0"], more].concat())["look"]["loss"]["text"].as_f64().unwrap();
-    let (trained, untrained) = (loss(&[]), loss(&["--untrained"]));
+    let (trained, untrained) = (loss(&[]), loss(&["--untrained", "0"]));
     assert!(trained < 1.5 && untrained > 6.0, "{trained} {untrained}");
     let said = fine(&["screenshot", "reconstruct", "--model", READER, "--text", line, "--mask", "2", "--hide", "1"]);
     assert!(said.contains("of 1 hidden patches") && said.contains(" *\""), "{said}");

@@ -97,7 +97,7 @@ export class Answers {
     const rate = (list, drawn) => (list?.length === 0 ? 0 : drawn);
     const file = this.model === 'own' ? quote(this.models.own.name) : `www/models/screenshot/${this.model === 'none' ? 'ptp' : this.model}.safetensors`;
     byId('look-command').textContent = ['vitrine screenshot reconstruct --model', file, '--text', quote(asked.text), `--rate ${rate(asked.hidden, asked.patch_rate)} --text-rate ${rate(asked.masked, asked.text_rate)}`, ...(asked.hide === 'single' ? ['--single'] : []), ...(asked.seed ? [`--seed ${asked.seed}`] : []),
-      ...own('hide', asked.hidden), ...own('mask', asked.masked), ...(this.model === 'none' ? ['--untrained'] : []), ...stress.words(asked.stress), '--out seen.png'].join(' ');
+      ...own('hide', asked.hidden), ...own('mask', asked.masked), ...(this.model === 'none' ? ['--untrained 0'] : []), ...stress.words(asked.stress), '--out seen.png'].join(' ');
   }
 
   /** Where the chosen token or patch looks. */

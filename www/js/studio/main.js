@@ -22,7 +22,7 @@ const LETTERS = 1100;
 const PAGE = { width: 512, height: 256 };
 const LAYOUT = ['layout', 'patches', 'patch', 'size', 'prefix', 'marker', 'fallback', 'one-bit'];
 const CHECKS = { prefix: false, marker: true, fallback: true, 'one-bit': false, grid: true, spans: true, compare: false };
-const VALUES = { layout: 'strip', patches: '40', patch: '16x16', size: '13.9', zoom: '2', rate: '0.1', words: '0.25', seed: '0', from: 'token', font: '', typos: '0', alike: '0', digits: '0', blur: '0', noise: '0' };
+const VALUES = { layout: 'strip', patches: '40', patch: '16x16', size: '13.9', zoom: '2', rate: '0.1', words: '0.25', seed: '2', from: 'token', font: '', typos: '0', alike: '0', digits: '0', blur: '0', noise: '0' };
 /** The model that is shown first, and no model. */
 const FIRST = 'ptp';
 const OFF = 'off';

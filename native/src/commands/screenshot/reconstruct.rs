@@ -46,9 +46,9 @@ pub struct Reconstruct {
     /// Mask these tokens, from 0, in the place of drawn ones.
     #[arg(long, value_delimiter = ',', value_name = "TOKEN,...")]
     mask: Option<Vec<usize>>,
-    /// Ask the same model before its training: fresh numbers from the seed.
-    #[arg(long)]
-    untrained: bool,
+    /// Ask the same model before its training: fresh numbers from this seed.
+    #[arg(long, value_name = "SEED")]
+    untrained: Option<u64>,
     /// Share of letters with a typing error.
     #[arg(long, default_value_t = 0.0)]
     typos: f64,
@@ -103,8 +103,8 @@ pub fn run(args: &Reconstruct, context: Context) -> Result<()> {
         Trained::read(&atomic::read_bounded(&args.model, MODEL_LIMIT)?).with_context(|| format!("in {}", args.model.display()))?;
     let mut looker =
         Looker::new(trained, FontSources::bundled(), args.allow_font_mismatch).with_context(|| format!("in {}", args.model.display()))?;
-    if args.untrained {
-        looker = looker.untrained(args.seed);
+    if let Some(seed) = args.untrained {
+        looker = looker.untrained(seed);
     }
     let look = looker.look(&args.asked())?;
     if let Some(path) = &args.out {

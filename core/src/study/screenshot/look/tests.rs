@@ -231,6 +231,7 @@ fn stress_changes_the_picture_and_never_the_labels() {
     // Unifont draws these alike: the text is another, the picture is not.
     let alike = of(Stress { alike: 1.0, ..Stress::default() });
     assert_ne!(alike.drawn, calm.drawn);
+    assert_eq!((&alike.pictures, alike.loss), (&calm.pictures, calm.loss));
     let blurred = of(Stress { blur: 8, ..Stress::default() });
     let marker = calm.end_patch * 16..calm.end_patch * 16 + 16;
     assert!(blurred.pictures.given[marker].iter().all(|&value| value == 0), "the end marker stays");
