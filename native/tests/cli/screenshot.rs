@@ -114,7 +114,7 @@ fn a_model_is_looked_into() {
     let (trained, untrained) = (loss(&[]), loss(&["--untrained", "0"]));
     assert!(trained < 1.5 && untrained > 6.0, "{trained} {untrained}");
     let said = fine(&["screenshot", "reconstruct", "--model", READER, "--text", line, "--mask", "2", "--hide", "1"]);
-    assert!(said.contains("of 1 hidden patches") && said.contains(" *\""), "{said}");
+    assert!(said.contains("of 1 hidden patches") && said.contains("\" *"), "{said}");
     let corpus = place.write("corpus.txt", "no model\n");
     refused_as(&["screenshot", "reconstruct", "--model", &corpus, "--text", "x"], "cannot be used");
     refused_as(&["screenshot", "reconstruct", "--model", READER, "--text", "x", "--rate", "1.5"], "0 to 1");

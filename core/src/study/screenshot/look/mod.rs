@@ -232,7 +232,7 @@ impl<'f> Looker<'f> {
     /// Looks at one text.
     ///
     /// # Errors
-    /// [`ScreenshotError::BadConfig`] for rates that are none, and what the renderer refuses.
+    /// [`ScreenshotError::BadConfig`] for rates that are none, [`ScreenshotError::BadModel`] where losses are no numbers, and what the renderer refuses.
     pub fn look(&self, asked: &Asked) -> Result<Look, ScreenshotError> {
         let share = |rate: f64| (0.0..=1.0).contains(&rate);
         if !share(asked.text_rate) || !share(asked.patch_rate) {
@@ -302,6 +302,9 @@ impl<'f> Looker<'f> {
             masked: mean(tokens_seen.iter().filter(|token| token.masked).filter_map(|token| token.log_prob).map(|p| -p)),
             pixel: mean(patches.iter().filter_map(|patch| patch.loss)),
         };
+        if [loss.text, loss.pixel].into_iter().flatten().any(|loss| !loss.is_finite()) {
+            return Err(ScreenshotError::BadModel("its numbers are so large that nothing it computes is one".to_owned()));
+        }
         Ok(Look {
             width: shot.width,
             height: shot.height,

@@ -188,6 +188,10 @@ fn odd_input_is_answered() {
         let stress = Stress { typos: bad, ..Stress::default() };
         assert!(matches!(looker.look(&Asked { stress, ..asked(TEXT) }), Err(ScreenshotError::BadConfig(_))));
     }
+    let mut wild = trained();
+    wild.params.mats.iter_mut().flat_map(|mat| &mut mat.data).for_each(|x| *x = 1e30);
+    let wild = Looker::new(wild, FontSources::bundled(), false).unwrap();
+    assert!(matches!(wild.look(&asked(TEXT)), Err(ScreenshotError::BadModel(_))), "finite weights, and nothing finite of them");
     let large = Trained { config: ModelConfig { tokens: 1 << 20, ..trained().config }, ..trained() };
     assert!(matches!(Looker::new(large, FontSources::bundled(), false), Err(ScreenshotError::BadModel(_))));
 }
