@@ -61,9 +61,16 @@ const PAGES = {
   beam: ['beam.html#width=5&tokens=10&cuts=1', (page) => page.waitForFunction(() => globalThis.vitrine && !globalThis.vitrine.page.running)],
   readings: ['readings.html#db=players', asked],
   plans: ['readings.html#db=films&q=What+is+the+title+of+films+that+have+screenings+with+visitors+above+300%3F&cuts=1', asked],
+  model: ['studio.html#seed=3&compare=1', answered],
+  stress: ['studio.html#seed=3&typos=0.2&noise=0.3', answered],
   studio: ['studio.html#text=The+%E2%98%80+is+out%2C+%D7%A9%D7%9C%D7%95%D7%9D+and+%E6%97%A5%E6%9C%AC%E8%AA%9E%2C+said+the+%F0%9F%98%80+fox+to+no+one+in+particular.&patches=128', (page) => page.waitForFunction(() => globalThis.vitrine)],
   prune: ['prune.html#model=small', trained],
 };
+
+async function answered(page) {
+  await page.waitForFunction(() => globalThis.vitrine?.page.answers.look && !globalThis.vitrine.page.asking);
+  await page.waitForTimeout(300);
+}
 
 async function drawn(page) {
   await page.waitForFunction(() => globalThis.vitrine?.page.summary && globalThis.vitrine.graph.ground.done, null, { timeout: 120_000 });

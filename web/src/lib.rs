@@ -10,6 +10,8 @@ mod backend;
 mod decoding;
 #[cfg(feature = "circuits")]
 mod golden;
+#[cfg(feature = "studio")]
+mod look;
 #[cfg(feature = "circuits")]
 mod model;
 #[cfg(feature = "circuits")]

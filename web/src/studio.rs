@@ -2,19 +2,14 @@
 //!
 //! Fonts are fetched by the page and handed over once: the bundle carries none.
 
-use vitrine_core::{
-    study::screenshot::{
-        masks::{Bookkeeping, Hide, noise},
-        render::{FontSources, RenderConfig, Renderer, Scratch, Screenshot, png},
-    },
-    train::rng::Stream,
+use vitrine_core::study::screenshot::{
+    look::hidden_patches,
+    masks::Hide,
+    render::{FontSources, RenderConfig, Renderer, Scratch, Screenshot, png},
 };
 use wasm_bindgen::prelude::*;
 
-use crate::json;
-
-/// Name of the stream that hidden patches are drawn from.
-const STREAM: &str = "studio masks";
+use crate::{json, look::Onlooker};
 
 /// A renderer, and the last picture it drew.
 #[wasm_bindgen]
@@ -87,8 +82,14 @@ impl Studio {
     /// Which patches of the last picture pre-training would hide, a byte each: a share `rate` of all, singly or in spans.
     pub fn hidden(&self, rate: f64, spans: bool, seed: u64) -> Vec<u8> {
         let hide = if spans { Hide::Span } else { Hide::Single };
-        let rate = rate.clamp(0.0, 1.0);
-        let noise = noise(hide, self.picture.patches(), rate, &mut Stream::new(seed, STREAM, 0));
-        Bookkeeping::new(&noise, rate).mask.into_iter().map(u8::from).collect()
+        hidden_patches(self.picture.patches(), rate, hide, seed).into_iter().map(u8::from).collect()
+    }
+
+    /// A model to look into, with this studio's fonts for its eye.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn onlooker(&self, model: &[u8]) -> Result<Onlooker, JsError> {
+        Onlooker::open(model, self.sources)
     }
 }

@@ -215,3 +215,33 @@ fn the_study_runs_reports_and_is_found_finished() {
     refused_as(&["run", "screenshot", "--made", "--set", "seeds=0"], "1 to 64");
     refused_as(&["run", "screenshot", "--text", &corpus], "--data");
 }
+
+const READER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../www/models/screenshot/ptp.safetensors");
+
+#[test]
+fn a_model_is_looked_into() {
+    let place = Place::new();
+    let out = place.name("seen.png");
+    let line = "She was very happy to see her sister at the end of the day.";
+    let ask = |more: &[&str]| fine_json(&[&["screenshot", "reconstruct", "--model", READER, "--text", line][..], more].concat());
+    let found = ask(&["--hide", "3,4", "--mask", "2", "--out", &out]);
+    assert_eq!((&found["schema"], &found["asked"]["masked"]), (&"vitrine.screenshot-look/1".into(), &serde_json::json!([2])));
+    let tokens = found["look"]["tokens"].as_array().unwrap();
+    assert!(
+        tokens.iter().enumerate().all(|(number, token)| token["masked"] == (number == 2) && token["top"].as_array().unwrap().len() == 5)
+    );
+    let patches = found["look"]["patches"].as_array().unwrap();
+    assert!(patches.iter().enumerate().all(|(number, patch)| patch["loss"].is_number() == (number == 3 || number == 4)));
+    assert_eq!(&fs::read(place.path("seen.png")).unwrap()[1..4], b"PNG");
+    // It reads: with everything visible the text is cheap, before training it is not.
+    let loss = |more: &[&str]| ask(&[&["--rate", "0", "--text-rate", "0"], more].concat())["look"]["loss"]["text"].as_f64().unwrap();
+    let (trained, untrained) = (loss(&[]), loss(&["--untrained", "0"]));
+    assert!(trained < 1.5 && untrained > 6.0, "{trained} {untrained}");
+    let said = fine(&["screenshot", "reconstruct", "--model", READER, "--text", line, "--mask", "2", "--hide", "1"]);
+    assert!(said.contains("of 1 hidden patches") && said.contains("\" *"), "{said}");
+    let corpus = place.write("corpus.txt", "no model\n");
+    refused_as(&["screenshot", "reconstruct", "--model", &corpus, "--text", "x"], "cannot be used");
+    refused_as(&["screenshot", "reconstruct", "--model", READER, "--text", "x", "--rate", "1.5"], "0 to 1");
+    refused_as(&["screenshot", "reconstruct", "--model", READER, "--text", "x", "--blur", "99"], "at most 8");
+    refused_as(&["screenshot", "reconstruct", "--model", READER, "--text", "x", "--font-px", "1000"], "size of text");
+}

@@ -9,7 +9,7 @@ import { fault, say, seed } from '../page.js';
 import * as state from '../state.js';
 import { Client } from '../worker/client.js';
 import { Panel } from './panel.js';
-import { csv, verdict } from './summary.js';
+import { table, verdict } from './summary.js';
 
 const SLIDERS = ['width', 'penalty', 'strength', 'p'];
 /** Queries in a list, and pieces of the longest text: the command line's. */
@@ -216,7 +216,7 @@ guarded(async () => {
   player.start(wish.cuts);
   const found = () => page.panels.filter((panel) => panel.found);
   byId('save-json').addEventListener('click', () => save('readings.json', new Blob([JSON.stringify(found().map((panel) => ({ name: panel.method.id, ...panel.plain() })), null, 1)], { type: 'application/json' })));
-  byId('save-csv').addEventListener('click', () => save('readings.csv', new Blob([csv(found(), page.readings)], { type: 'text/csv' })));
+  byId('save-csv').addEventListener('click', () => save('readings.csv', new Blob([table(found(), page.readings)], { type: 'text/csv' })));
   byId('ask').addEventListener('submit', (event) => {
     event.preventDefault();
     if (!page.running) guarded(search)();

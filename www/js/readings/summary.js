@@ -1,5 +1,6 @@
 // All four ways beside each other: which of the two readings each list holds, and the lists as a table for other programs.
 
+import { csv } from '../csv.js';
 import { make, visible } from '../dom.js';
 
 /** @param {HTMLElement} root @param {any[]} panels @param {{ letter: string, words: string, sql: string }[]} readings */
@@ -20,17 +21,10 @@ export function verdict(root, panels, readings) {
     make('p', { text: words }));
 }
 
-/** A value of a table as RFC 4180 writes it; a text that a spreadsheet would take for a formula is kept a text. @param {any} value */
-function quoted(value) {
-  const text = String(value ?? '');
-  const plain = typeof value !== 'number' && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
-}
-
 /** @param {any[]} panels @param {{ letter: string }[]} readings */
-export function csv(panels, readings) {
+export function table(panels, readings) {
   const rows = panels.flatMap((panel) => panel.found.answers.map((answer, place) => [
     panel.method.id, place + 1, answer.sql, answer.log_prob, answer.cost, readings.filter((_, i) => panel.found.hits[i]?.includes(place)).map(({ letter }) => letter).join(' '), answer.difference, answer.row_count ?? '', answer.error ?? '',
   ]));
-  return [['method', 'place', 'sql', 'log_prob', 'cost', 'reading', 'difference', 'rows', 'error'], ...rows].map((row) => `${row.map(quoted).join(',')}\r\n`).join('');
+  return csv([['method', 'place', 'sql', 'log_prob', 'cost', 'reading', 'difference', 'rows', 'error'], ...rows]);
 }

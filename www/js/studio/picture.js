@@ -1,5 +1,8 @@
 // A picture of text on a canvas: its patches in rows that fit the page, a grid, and what is hidden, chosen or beyond the end.
 
+/** Of attention, on paper that is white in both themes. */
+const HEAT = '#0a78c2';
+
 /** Colours by name; from the page's own tokens, so that both themes have theirs. */
 function colours() {
   const style = getComputedStyle(document.documentElement);
@@ -41,9 +44,15 @@ export class Picture {
     return { columns, folded, rows: Math.ceil(shown / folded), shown, patchHeight, patchWidth };
   }
 
-  /** @param {{ zoom: number, grid: boolean, hidden: Uint8Array|null, chosen: number|null, bare: boolean }} look */
+  /**
+   * `how` is `drawn` (all of it, hidden patches tinted), `given` (hidden patches gone), `redrawn` (hidden patches framed) or `heat` (shares of `heat` in colour).
+   * @param {{ zoom: number, grid: boolean, hidden: Uint8Array|null, chosen: number|null, how: string, heat?: number[] }} look
+   */
   draw(look) {
     if (!this.shape) return;
+    const bare = look.how !== 'drawn';
+    const gone = look.how === 'given' || look.how === 'heat';
+    const hottest = Math.max(1e-9, ...(look.heat ?? []));
     const room = Math.max(64, this.canvas.parentElement.clientWidth - 18);
     const fit = (this.now = { ...this.fit(look.zoom, room), zoom: look.zoom });
     const density = Math.max(1, Math.round(globalThis.devicePixelRatio || 1));
@@ -62,16 +71,30 @@ export class Picture {
     for (let patch = 0; patch < fit.shown; patch += 1) {
       const [x, y] = this.place(patch);
       const [column, row] = [patch % fit.columns, Math.floor(patch / fit.columns)];
-      const away = look.bare && (look.hidden?.[patch] === 1 || patch >= this.shape.attended);
+      const hidden = look.hidden?.[patch] === 1 && patch < (bare ? this.shape.attended : Infinity);
+      const away = (gone && hidden) || (bare && patch >= this.shape.attended);
       if (!away) context.drawImage(this.source, column * fit.patchWidth, row * fit.patchHeight, fit.patchWidth, fit.patchHeight, x, y, w, h);
       else if (look.hidden?.[patch] === 1) hatch(context, x, y, w, h, colour.hidden);
-      if (!look.bare && look.hidden?.[patch] === 1) {
+      if (!bare && hidden) {
         context.globalAlpha = 0.3;
         context.fillStyle = colour.hidden;
         context.fillRect(x, y, w, h);
         context.globalAlpha = 1;
       }
-      if (look.grid && (patch < this.shape.attended || !look.bare)) {
+      if (look.how === 'redrawn' && hidden) {
+        context.fillStyle = colour.hidden;
+        context.fillRect(x, y + h - 3, w, 3);
+      }
+      if (look.heat?.[patch] > 0 && !away) {
+        // Ink stays ink: colour multiplies the paper.
+        context.globalCompositeOperation = 'multiply';
+        context.globalAlpha = 0.85 * (look.heat[patch] / hottest);
+        context.fillStyle = HEAT;
+        context.fillRect(x, y, w, h);
+        context.globalAlpha = 1;
+        context.globalCompositeOperation = 'source-over';
+      }
+      if (look.grid && (patch < this.shape.attended || !bare)) {
         context.globalAlpha = patch < this.shape.attended ? 0.75 : 0.25;
         context.strokeStyle = colour.soft;
         context.lineWidth = 0.5;

@@ -1,6 +1,9 @@
-// Texts that show what drawing does to them.
+// Texts that show what drawing does to them, and some of the kind that the small models learned from.
 
 export const SAMPLES = [
+  ['sister', 'A sentence it can read', 'She was very happy to see her sister at the end of the day.'],
+  ['friend', 'A reproach', 'My dear friend, you must not be so angry with your brother.'],
+  ['nation', 'An address', 'The people of this country have a right to know what is done.'],
   ['plain', 'A sentence', 'It was a bright cold day in April, and the clocks were striking thirteen times for nobody at all.'],
   ['typos', 'Typos', 'Teh qiuck borwn fox jmups oevr the lzay dog. Raeding stlil wokrs, tkoens do not.'],
   ['alike', 'Look-alike letters', 'Pаypаl, Аpple and Gооgle: some letters here are Cyrillic. To a tokenizer these are other words; to the eye they are the same.'],
@@ -11,3 +14,8 @@ export const SAMPLES = [
   ['long', 'One long word', 'Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft'.repeat(3)],
   ['empty', 'Nothing', ''],
 ];
+
+/** The one shown first: with a model, and where pictures are only drawn. */
+export const first = (model) => (model ? SAMPLES[0][2] : SAMPLES[3][2]);
+/** What speed is measured on. */
+export const MEASURED_TEXT = SAMPLES[3][2];

@@ -5,14 +5,28 @@ pub const PIXEL_EPS: f64 = 1e-6;
 /// A label that counts for nothing.
 pub const IGNORE: i64 = -100;
 
-/// A patch standardised by its own mean and variance (N - 1); a flat one becomes zeros.
+/// Mean of a patch and the deviation it is standardised with, of its variance (N - 1) and [`PIXEL_EPS`].
 #[must_use]
-pub fn standardised(patch: &[f64]) -> Vec<f64> {
+pub fn mean_and_deviation(patch: &[f64]) -> (f64, f64) {
     let n = patch.len() as f64;
     let mean = patch.iter().sum::<f64>() / n;
     let variance = patch.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (n - 1.0).max(1.0);
-    let scale = 1.0 / (variance + PIXEL_EPS).sqrt();
+    (mean, (variance + PIXEL_EPS).sqrt())
+}
+
+/// A patch standardised by its own mean and variance; a flat one becomes zeros.
+#[must_use]
+pub fn standardised(patch: &[f64]) -> Vec<f64> {
+    let (mean, deviation) = mean_and_deviation(patch);
+    let scale = 1.0 / deviation;
     patch.iter().map(|v| (v - mean) * scale).collect()
+}
+
+/// What was redrawn standardised as pixels again, by the mean and the variance of the `true_patch`, which nobody but the one who asks knows.
+#[must_use]
+pub fn destandardised(redrawn: &[f64], true_patch: &[f64]) -> Vec<f64> {
+    let (mean, deviation) = mean_and_deviation(true_patch);
+    redrawn.iter().map(|v| mean + v * deviation).collect()
 }
 
 /// Mean squared error of each patch, and their mean over the counted ones (0 where none is).

@@ -8,6 +8,7 @@ pub mod bpe;
 pub mod error;
 pub mod experiment;
 pub mod golden;
+pub mod look;
 pub mod losses;
 pub mod masks;
 pub mod model;

@@ -5,6 +5,7 @@ mod atlas;
 mod finetune;
 mod glue;
 mod pretrain;
+mod reconstruct;
 mod render;
 
 use anyhow::Result;
@@ -42,6 +43,11 @@ pub enum Command {
         after_help = "Example:\n  vitrine screenshot continue --model pages.safetensors --context $'lena has 7 red kites\\nomar has 2 blue maps' --prompt 'who has maps?'"
     )]
     Continue(ar::Continue),
+    /// Look into a model: hidden patches redrawn, every token with its probability, where it looks.
+    #[command(
+        after_help = "Examples:\n  vitrine screenshot reconstruct --model www/models/screenshot/ptp.safetensors --text 'She was very happy to see her sister again.' --out seen.png\n  vitrine screenshot reconstruct --model reader.safetensors --text 'The house was old.' --hide 3,4 --mask 2 --json"
+    )]
+    Reconstruct(reconstruct::Reconstruct),
 }
 
 pub fn run(command: Command, context: Context) -> Result<()> {
@@ -52,5 +58,6 @@ pub fn run(command: Command, context: Context) -> Result<()> {
         Command::Finetune(args) => finetune::run(&args, context),
         Command::Continue(args) => ar::go(&args, context),
         Command::Perplexity(args) => pretrain::perplexity(&args, context),
+        Command::Reconstruct(args) => reconstruct::run(&args, context),
     }
 }

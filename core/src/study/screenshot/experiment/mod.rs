@@ -16,8 +16,12 @@ use super::{
         train::{AfterContexts, ArTraining, after_contexts, passages, train, words_of_facts},
     },
     bpe::Bpe,
+    look::{
+        Asked, Looker,
+        picture::{LINE, SCALE, sheet},
+    },
     model::{ModelConfig, Params, ar::Ar, file::Trained, ptp::Ptp},
-    render::Renderer,
+    render::{FontSources, Renderer, png},
     train::{
         corpus::Corpus,
         encoder::{Encoder, Labelled, draw, spell},
@@ -29,10 +33,17 @@ use super::{
         tsv::{Goal, Row},
     },
 };
-use crate::lab::{Lab, finish};
+use crate::{
+    findings::Picture,
+    lab::{Lab, finish},
+    train::rng::Stream,
+};
 
 /// Every so many lines of text one is kept to measure on.
 pub const KEPT_OUT: usize = 50;
+
+/// Texts shown as pictures in the report.
+const PICTURES: u64 = 4;
 
 /// How the study is run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -117,7 +128,9 @@ pub struct Arm {
     pub reading: Option<Reading>,
     /// Fine-tunings, seed by seed.
     pub outcomes: Vec<Outcome>,
-    /// Numbers of the encoder.
+    /// Kept-out texts as drawn, as the eye was given them, and as it redrew them.
+    pub pictures: Vec<Picture>,
+    /// Numbers of the model.
     pub numbers: usize,
     pub seconds: f64,
 }
@@ -189,7 +202,8 @@ pub fn run(config: &ExperimentConfig, data: &Data, lab: &mut dyn Lab) -> Result<
             let reading = ready.read(&params, &settings)?;
             lab.artifact(&format!("{file}.safetensors"), ready.trained(params.clone()).save()?)?;
             let outcomes = ready.tune(&ready.ptp, Some(&params), ready.drawn.each_ref().map(Vec::as_slice), lab, name)?;
-            Ok::<_, ScreenshotError>(ready.arm(name, history, Some(reading), outcomes, lab.seconds() - from))
+            let pictures = ready.pictures(&params, &settings)?;
+            Ok::<_, ScreenshotError>(Arm { pictures, ..ready.arm(name, history, Some(reading), outcomes, lab.seconds() - from) })
         })?);
     }
     arms.push(finish(lab, fresh, |lab| {
@@ -246,6 +260,32 @@ impl Prepared<'_> {
         Ok(reading(&self.ptp, params, &examples))
     }
 
+    /// Some kept-out texts, damaged as in the eye's own training, with what it redraws and reads.
+    fn pictures(&self, params: &Params, settings: &PretrainConfig) -> Result<Vec<Picture>, ScreenshotError> {
+        let looker = Looker::new(self.trained(params.clone()), FontSources::bundled(), false)?;
+        let mut found = vec![];
+        for number in 0..PICTURES {
+            let mut random = Stream::new(self.config.seed, "pictures", number);
+            let text = self.bpe.decode(&self.kept.stretch(&self.bpe, settings.bytes, &mut random)).trim_start().to_owned();
+            let writes = settings.weights.text > 0.0;
+            let Damage { text_rate, patch_rate, hide } = settings.damage;
+            let look =
+                looker.look(&Asked { text: text.clone(), text_rate, patch_rate, hide, seed: number, free: writes, ..Asked::default() })?;
+            let (pixels, width, height) = sheet(&look, LINE / 2, SCALE);
+            let read = look.free.as_ref().map(|free| format!(" Read: \u{201c}{}\u{201d}.", free.text.trim())).unwrap_or_default();
+            let hidden = look.patches.iter().filter(|patch| patch.hidden && patch.attended).count();
+            found.push(Picture::new(
+                format!("Written: \u{201c}{text}\u{201d}.{read}"),
+                format!(
+                    "A drawn line of text, below it the same with {hidden} patches grey, below that the same with those patches redrawn"
+                ),
+                [width, height],
+                &png::grey(&pixels, width, height)?,
+            ));
+        }
+        Ok(found)
+    }
+
     fn tune<E: Encoder>(
         &self,
         encoder: &E,
@@ -263,6 +303,14 @@ impl Prepared<'_> {
     }
 
     fn arm(&self, name: &str, history: Vec<Vec<f64>>, reading: Option<Reading>, outcomes: Vec<Outcome>, seconds: f64) -> Arm {
-        Arm { name: name.to_owned(), history, reading, outcomes, numbers: super::model::params::count(&self.ptp.specs()), seconds }
+        Arm {
+            name: name.to_owned(),
+            history,
+            reading,
+            outcomes,
+            pictures: vec![],
+            numbers: super::model::params::count(&self.ptp.specs()),
+            seconds,
+        }
     }
 }

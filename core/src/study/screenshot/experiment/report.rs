@@ -2,7 +2,7 @@
 
 use super::{ARMS, Arm, Data, ExperimentConfig, Results};
 use crate::{
-    findings::{Axis, BarGroup, Bars, Best, Claim, Column, Findings, Line, Mark, Panel, Series, Source, Table, Verdict},
+    findings::{Axis, BarGroup, Bars, Best, Claim, Column, Findings, Line, Mark, Panel, Pictures, Series, Source, Table, Verdict},
     stats::{interval, mean, spread},
 };
 
@@ -65,8 +65,15 @@ impl Results {
                 .push(format!("A fine-tuning of \u{201c}{}\u{201d} stayed at chance after all its new beginnings.", stuck.name));
         }
         findings.claims = self.claims(config, data);
-        findings.panels =
-            vec![self.table(data), self.curves("text", 1, "Text", "nats a token"), self.curves("patches", 2, "Patches", ""), self.pages()];
+        findings.panels = vec![self.table(data), self.curves("text", 1, "Text", "nats a token"), self.curves("patches", 2, "Patches", "")];
+        for (number, arm) in self.arms.iter().enumerate().filter(|(_, arm)| !arm.pictures.is_empty()) {
+            let caption = "Kept-out texts: as drawn, as the eye was given them (hidden patches grey), and with the hidden patches redrawn. \
+                           Redrawn patches have the mean and the deviation of the true ones, as the loss is of standardised patches.";
+            let pictures = Pictures { pictures: arm.pictures.clone() };
+            let title = format!("What an eye sees and redraws: {}", arm.name);
+            findings.panels.push(Panel::new(format!("seen-{number}"), title, caption, pictures));
+        }
+        findings.panels.push(self.pages());
         findings
     }
 

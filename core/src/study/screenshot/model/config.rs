@@ -58,6 +58,9 @@ impl Default for ModelConfig {
     }
 }
 
+/// Most numbers of a table of positions: what a file claims is bounded before it is made.
+const MOST_POSITIONS: usize = 1 << 24;
+
 impl ModelConfig {
     /// The published base size: RGB patches, 50,265 tokens.
     #[must_use]
@@ -88,6 +91,9 @@ impl ModelConfig {
         let sizes = [("patches", self.patches), ("patch_len", self.patch_len), ("vocab", self.vocab), ("tokens", self.tokens)];
         match sizes.iter().find(|(_, size)| *size == 0 || *size > 1 << 20) {
             Some((name, size)) => Err(format!("{name} is {size}")),
+            None if self.patches * self.encoder.width.max(self.pixel.width) > MOST_POSITIONS => {
+                Err(format!("{} patches are too many for a width of {}", self.patches, self.encoder.width.max(self.pixel.width)))
+            }
             None => Ok(()),
         }
     }

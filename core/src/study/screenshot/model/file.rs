@@ -21,7 +21,7 @@ use crate::{
     study::screenshot::{
         ScreenshotError,
         bpe::{Bpe, Learned},
-        render::{RenderConfig, Renderer},
+        render::{FontSources, RenderConfig, Renderer},
     },
 };
 
@@ -168,7 +168,15 @@ impl<C: Shape> Trained<C> {
     /// # Errors
     /// [`ScreenshotError::BadModel`] where this program draws other glyphs, unless `allow_mismatch`.
     pub fn renderer(&self, allow_mismatch: bool) -> Result<Renderer, ScreenshotError> {
-        let renderer = Renderer::bundled(self.render.clone())?;
+        self.renderer_with(&FontSources::bundled(), allow_mismatch)
+    }
+
+    /// The same with fonts from elsewhere: a page fetches them.
+    ///
+    /// # Errors
+    /// As [`Self::renderer`].
+    pub fn renderer_with(&self, sources: &FontSources<'_>, allow_mismatch: bool) -> Result<Renderer, ScreenshotError> {
+        let renderer = Renderer::new(self.render.clone(), sources)?;
         if !allow_mismatch && renderer.font_hash() != self.font_hash {
             return Err(ScreenshotError::BadModel(
                 "it learned to read other glyphs than this program draws; --allow-font-mismatch reads with these".to_owned(),

@@ -44,8 +44,9 @@ impl Walk {
         tape.norm(x, scale, shift, eps)
     }
 
-    /// Pre-norm layers with attention inside each span, and the last norm.
-    pub fn vision(&mut self, tape: &mut Tape<'_>, mut x: Var, tower: Tower, spans: &Spans) -> Var {
+    /// Pre-norm layers with attention inside each span, and the last norm; with the last layer's attention.
+    pub fn vision(&mut self, tape: &mut Tape<'_>, mut x: Var, tower: Tower, spans: &Spans) -> (Var, Option<Var>) {
+        let mut attention_of_last = None;
         let d_head = tower.width / tower.heads;
         let attention =
             Attention { heads: tower.heads, d_head, q: 0, k: tower.width, v: 2 * tower.width, scale: 1.0 / (d_head as f32).sqrt() };
@@ -53,6 +54,7 @@ impl Walk {
             let normal = self.norm(tape, x, EPS);
             let qkv = self.linear(tape, normal);
             let read = tape.attend(qkv, qkv, attention, spans.clone());
+            attention_of_last = Some(read);
             let read = self.linear(tape, read);
             x = tape.add(x, read);
             let normal = self.norm(tape, x, EPS);
@@ -61,7 +63,7 @@ impl Walk {
             let down = self.linear(tape, hidden);
             x = tape.add(x, down);
         }
-        self.norm(tape, x, EPS)
+        (self.norm(tape, x, EPS), attention_of_last)
     }
 }
 
@@ -92,8 +94,19 @@ impl Picture {
 pub struct Encoded {
     pub out: Var,
     pub spans: Vec<std::ops::Range<usize>>,
+    /// The last layer's attention ([`Tape::attention_weights`]); none without layers.
+    pub attention: Option<Var>,
     /// For each text the row of each attended patch, or none where it is hidden.
-    rows: Vec<Vec<Option<usize>>>,
+    pub rows: Vec<Vec<Option<usize>>>,
+}
+
+/// What the text decoder wrote.
+#[derive(Debug, Clone, Copy)]
+pub struct Written {
+    /// `[all tokens, vocab]`.
+    pub logits: Var,
+    /// The last layer's attention to what the encoder read; none without layers.
+    pub cross: Option<Var>,
 }
 
 /// A model's shape with its tables of positions.
@@ -166,8 +179,8 @@ impl Ptp {
         let all = tape.under(vec![cls, drawn]);
         let x = tape.rows(all, order);
         let inside = Spans { queries: spans.clone(), keys: spans.clone(), causal: false };
-        let out = walk.vision(tape, x, self.config.encoder, &inside);
-        Encoded { out, spans, rows }
+        let (out, attention) = walk.vision(tape, x, self.config.encoder, &inside);
+        Encoded { out, spans, attention, rows }
     }
 
     /// Redraws the hidden patches that count, text by text: `[counted, patch_len]`, standardised; nothing where no patch counts.
@@ -198,13 +211,18 @@ impl Ptp {
         let x = tape.rows(all, order);
         let at = tape.given(Mat::of(width, places));
         let x = tape.add(x, at);
-        let x = walk.vision(tape, x, self.config.pixel, &Spans { queries: spans.clone(), keys: spans, causal: false });
+        let (x, _) = walk.vision(tape, x, self.config.pixel, &Spans { queries: spans.clone(), keys: spans, causal: false });
         let x = tape.rows(x, counted);
         Some(walk.linear(tape, x))
     }
 
     /// Logits of every position of texts, one text a picture; `tokens` are the decoder's inputs (`<s>` first). `[all tokens, vocab]`.
     pub fn write(&self, tape: &mut Tape<'_>, encoded: &Encoded, tokens: &[Vec<u32>]) -> Var {
+        self.written(tape, encoded, tokens).logits
+    }
+
+    /// As [`Self::write`], with where it looked.
+    pub fn written(&self, tape: &mut Tape<'_>, encoded: &Encoded, tokens: &[Vec<u32>]) -> Written {
         let tower = self.config.text;
         let d_head = tower.width / tower.heads;
         // Scores are not divided by sqrt(d_head): the queries' init makes up for it.
@@ -227,6 +245,7 @@ impl Ptp {
         }
         let own = Spans { queries: spans.clone(), keys: spans.clone(), causal: true };
         let across = Spans { queries: spans, keys: encoded.spans.clone(), causal: false };
+        let mut cross = None;
         for _ in 0..tower.layers {
             for (source, spans) in [(None, &own), (Some(encoded.out), &across)] {
                 let normal = walk.norm(tape, x, TEXT_EPS);
@@ -234,6 +253,7 @@ impl Ptp {
                 let q = tape.linear(normal, wq, None);
                 let kv = tape.linear(source.unwrap_or(normal), wkv, None);
                 let read = tape.attend(q, kv, attention, spans.clone());
+                cross = Some(read);
                 let read = tape.linear(read, wo, None);
                 x = tape.add(x, read);
             }
@@ -245,6 +265,6 @@ impl Ptp {
             x = tape.add(x, out);
         }
         let x = walk.norm(tape, x, TEXT_EPS);
-        tape.linear_tied(x, embedding)
+        Written { logits: tape.linear_tied(x, embedding), cross }
     }
 }

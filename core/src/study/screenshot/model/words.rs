@@ -67,7 +67,7 @@ impl WordModel {
         let at = tape.rows(table, places);
         let x = tape.add(words, at);
         let inside = Spans { queries: spans.clone(), keys: spans.clone(), causal: false };
-        (walk.vision(tape, x, self.config.encoder, &inside), spans)
+        (walk.vision(tape, x, self.config.encoder, &inside).0, spans)
     }
 
     /// Logits of these rows, `[rows, vocab + 1]`.
