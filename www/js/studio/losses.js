@@ -22,9 +22,9 @@ export function plot(look, others) {
   const wide = Math.max(2, Math.min(14, (x(2) - x(1)) * 0.7));
   area.append(
     svg('line', { class: 'mark', x1: box.left, x2: box.right, y1: y(1), y2: y(1) }),
-    svg('text', { class: 'marklabel', x: box.right, y: y(1) - 4, 'text-anchor': 'end', text: 'grey all over' }),
     ...mine.map(({ at, loss }) => svg('rect', { class: 'bar c0', x: x(at) - wide / 2, width: wide, y: y(loss), height: Math.max(0.5, y(0) - y(loss)) }, svg('title', { text: `patch ${at}: ${fixed(loss, 2)}` }))),
     ...others.flatMap((one, number) => of(one.look).map(({ at, loss }) => svg('path', { class: `line c${1 + number}`, d: MARKS[number % MARKS.length], transform: `translate(${x(at).toFixed(1)} ${y(loss).toFixed(1)})` }, svg('title', { text: `${one.title}, patch ${at}: ${fixed(loss, 2)}` })))),
+    svg('text', { class: 'marklabel', x: box.right, y: y(1) - 4, 'text-anchor': 'end', text: 'grey all over' }),
   );
   return root;
 }

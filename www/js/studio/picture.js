@@ -74,7 +74,7 @@ export class Picture {
       const hidden = look.hidden?.[patch] === 1 && patch < (bare ? this.shape.attended : Infinity);
       const away = (gone && hidden) || (bare && patch >= this.shape.attended);
       if (!away) context.drawImage(this.source, column * fit.patchWidth, row * fit.patchHeight, fit.patchWidth, fit.patchHeight, x, y, w, h);
-      else if (look.hidden?.[patch] === 1) hatch(context, x, y, w, h, colour.hidden);
+      else if (hidden) hatch(context, x, y, w, h, colour.hidden);
       if (!bare && hidden) {
         context.globalAlpha = 0.3;
         context.fillStyle = colour.hidden;
