@@ -97,11 +97,11 @@ impl ExperimentConfig {
         PretrainConfig { seed: self.seed, ..self.pretrain.clone() }
     }
 
-    /// The redrawing arm: no text is asked for, none is hidden in the picture.
+    /// The redrawing arm: no text is asked for, none is hidden in the picture, and texts are whole from the first step on, as there is no reading to begin with.
     fn pixel_alone(&self) -> PretrainConfig {
         let all = self.pretraining();
         let damage = Damage { text_rate: 0.0, patch_rate: self.pixel_rate, ..all.damage };
-        PretrainConfig { weights: Weights { text: 0.0, ..all.weights }, damage, ..all }
+        PretrainConfig { weights: Weights { text: 0.0, ..all.weights }, damage, curriculum: false, ..all }
     }
 }
 

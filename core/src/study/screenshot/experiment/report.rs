@@ -45,7 +45,7 @@ impl Results {
         let mut findings = Findings::new("screenshot", "Language models that read pictures of text");
         findings.caveats = vec![
             format!(
-                "Very small models (encoders of {} thousand numbers and less, against 86 million published), {} steps of pre-training, one seed of it, {} of fine-tuning: signs and sizes of \
+                "Very small models ({} thousand numbers with both decoders; the published encoder alone has 86 million), {} steps of pre-training, one seed of it, {} of fine-tuning: signs and sizes of \
                  differences mean something, single figures do not compare with published ones.",
                 self.arm(ARMS[0]).map_or(0, |arm| arm.numbers) / 1000,
                 config.pretrain.steps,
