@@ -33,8 +33,8 @@ impl Sample {
         Self { filters: vec![filter], ..Self::plain() }
     }
 
-    /// A token for a uniform number in (0, 1); `None` where nothing is allowed.
-    fn draw(&self, next: &[f64], uniform: f64) -> Option<u32> {
+    /// Probabilities, tempered and filtered.
+    fn probabilities(&self, next: &[f64]) -> Vec<f64> {
         let mut log_probs: Vec<f64> = next.iter().map(|x| x / self.temperature).collect();
         normalize(&mut log_probs);
         for filter in &self.filters {
@@ -46,17 +46,7 @@ impl Sample {
             normalize(&mut filtered);
             log_probs = filtered;
         }
-        let (mut mass, mut last) = (0.0, None);
-        for (token, log_prob) in (0..).zip(log_probs) {
-            if log_prob > f64::NEG_INFINITY {
-                mass += log_prob.exp();
-                last = Some(token);
-                if uniform < mass {
-                    break;
-                }
-            }
-        }
-        last
+        log_probs.iter().map(|x| x.exp()).collect()
     }
 
     /// A continuation of `live` that its constraint accepts.
@@ -66,8 +56,10 @@ impl Sample {
         if !live.may_branch {
             return search.best(live, parent, 1).pop();
         }
+        // What is left of the probabilities when refused tokens are out; computed anew where filters may choose others then, and before the rest gets too small to be exact.
+        let (mut weights, mut left) = (self.probabilities(&next), 1.0);
         loop {
-            let token = self.draw(&next, random.uniform())?;
+            let token = draw(&weights, random.uniform() * left)?;
             let log_prob = live.log_prob + live.next[token as usize];
             let candidate = Candidate { parent, token, log_prob, score: log_prob };
             match live.check(token) {
@@ -75,10 +67,30 @@ impl Sample {
                 Err(why) => {
                     search.cut(live, &candidate, Cut::Constraint(why));
                     next[token as usize] = f64::NEG_INFINITY;
+                    left -= weights[token as usize];
+                    weights[token as usize] = 0.0;
+                    if left < 0.5 || !self.filters.is_empty() {
+                        (weights, left) = (self.probabilities(&next), 1.0);
+                    }
                 }
             }
         }
     }
+}
+
+/// The token in whose share of the weights a number lies; `None` where nothing is allowed.
+fn draw(weights: &[f64], number: f64) -> Option<u32> {
+    let (mut mass, mut last) = (0.0, None);
+    for (token, weight) in (0..).zip(weights) {
+        if *weight > 0.0 {
+            mass += weight;
+            last = Some(token);
+            if number < mass {
+                break;
+            }
+        }
+    }
+    last
 }
 
 /// Makes the probabilities sum to 1.

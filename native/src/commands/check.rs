@@ -109,7 +109,13 @@ fn constraint(schema: &Path, count: usize, seed: u64) -> Result<Outcome> {
     let mut fine = true;
     for mode in [Mode::Guarded, Mode::Parsing] {
         let found = trial(mode, &schema, count, seed)?;
-        println!("{mode:?}: {} of {count} random texts ended, {} of them can be read", found.ended, found.read);
+        let characters: usize = found.queries.iter().map(|query| query.chars().count()).sum();
+        println!(
+            "{mode:?}: {} of {count} random texts ended, {} of them can be read; {} characters on average",
+            found.ended,
+            found.read,
+            characters / found.queries.len().max(1)
+        );
         for failure in &found.failures {
             println!("  {failure}");
         }

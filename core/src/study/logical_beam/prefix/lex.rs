@@ -3,17 +3,19 @@
 //! The spelling is strict where the official evaluator's is: operators stand between spaces, a comma is followed by one, a quoted text touches nothing and holds no quote of either kind. Spaces stand
 //! alone, and names, numbers and texts have a largest length, so that no text grows for ever inside one token.
 
+use std::rc::Rc;
+
 /// Longest name, number and quoted text, in characters.
 pub const LONGEST_WORD: usize = 64;
 const LONGEST_NUMBER: usize = 12;
 const LONGEST_TEXT: usize = 60;
-/// Longest query, in bytes.
-const LONGEST: usize = 4_000;
+/// Longest query, in bytes. None comes so far by the grammar, which begins no new part behind [`super::parse::ROOMY`] of them.
+pub const LONGEST: usize = 8_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// A word in lower case, perhaps with a period in it.
-    Word(String),
+    Word(Rc<str>),
     Number {
         whole: bool,
     },
@@ -25,22 +27,47 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     pub kind: Kind,
-    /// Whether the text ends with it, so that it may grow; always the last one.
-    pub open: bool,
-    /// Whether it is nothing yet: `!`, `-`, a number that ends with a period, a text without its closing quote.
+    /// Whether it is nothing yet: `!`, a number that ends with a period, a text without its closing quote.
     pub half: bool,
+    /// Bytes of the text to its end.
+    pub ends: usize,
+}
+
+/// A place between two tokens of a text, from where it can be read on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The character in front of it.
+    before: char,
+    begun: bool,
+    /// Bytes in front of it.
+    pub at: usize,
+}
+
+/// Where a text begins.
+pub const START: Place = Place { before: ' ', begun: false, at: 0 };
+
+/// What a piece of text is made of.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Tokens that cannot change any more.
+    pub firm: Vec<Token>,
+    /// The token with which the text ends, so that it may grow.
+    pub open: Option<Token>,
+    /// The place in front of that token, or the end of the text.
+    pub place: Place,
 }
 
 const MARKS: [&str; 14] = [">=", "<=", "!=", "(", ")", ",", "*", "=", ">", "<", "+", "-", "/", ";"];
 
-/// The tokens, or nothing for a text that no query begins with.
-pub fn tokens(text: &str) -> Option<Vec<Token>> {
-    if text.len() > LONGEST {
+/// The tokens of a text from a place on; nothing where no query goes on so. What stands in front of the place plays no part, so a text is read the same in one go and bit by bit.
+pub fn cut(from: Place, text: &str) -> Option<Cut> {
+    let whole = from.at + text.len();
+    if whole > LONGEST {
         return None;
     }
-    let mut tokens: Vec<Token> = vec![];
-    let (mut rest, mut before) = (text, ' ');
-    let mut begun = false;
+    let mut firm: Vec<Token> = vec![];
+    let Place { mut before, mut begun, .. } = from;
+    let mut rest = text;
     while let Some(c) = rest.chars().next() {
         if c == ' ' {
             if before == ' ' && begun {
@@ -49,6 +76,7 @@ pub fn tokens(text: &str) -> Option<Vec<Token>> {
             (rest, before, begun) = (&rest[1..], c, true);
             continue;
         }
+        let place = Place { before, begun, at: whole - rest.len() };
         begun = true;
         let (end, kind, half) = if c.is_alphabetic() || c == '_' {
             word(rest)?
@@ -92,14 +120,19 @@ pub fn tokens(text: &str) -> Option<Vec<Token>> {
         }
         before = rest[..end].chars().next_back().unwrap_or(' ');
         rest = &rest[end..];
-        tokens.push(Token { kind, open: rest.is_empty(), half });
+        let token = Token { kind, half, ends: whole - rest.len() };
+        if rest.is_empty() {
+            return Some(Cut { firm, open: Some(token), place });
+        }
+        firm.push(token);
     }
-    Some(tokens)
+    Some(Cut { firm, open: None, place: Place { before, begun, at: whole } })
 }
 
-type Cut = Option<(usize, Kind, bool)>;
+/// Bytes, kind and whether it is nothing yet.
+type Found = Option<(usize, Kind, bool)>;
 
-fn word(rest: &str) -> Cut {
+fn word(rest: &str) -> Found {
     let end = rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.'))).unwrap_or(rest.len());
     let word = rest[..end].to_lowercase();
     let mut parts = word.split('.');
@@ -108,10 +141,10 @@ fn word(rest: &str) -> Cut {
     let unfinished = second == Some("") && end == rest.len();
     let fine = begins(first) && second.is_none_or(|part| begins(part) || unfinished) && more.is_none();
     // What is unfinished needs room for one more.
-    (fine && word.chars().count() + usize::from(unfinished) <= LONGEST_WORD).then_some((end, Kind::Word(word), unfinished))
+    (fine && word.chars().count() + usize::from(unfinished) <= LONGEST_WORD).then_some((end, Kind::Word(word.into()), unfinished))
 }
 
-fn number(rest: &str) -> Cut {
+fn number(rest: &str) -> Found {
     let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let sign = usize::from(rest.starts_with('-'));
     let mut end = sign + digits(&rest[sign..]);
@@ -129,16 +162,11 @@ fn number(rest: &str) -> Cut {
     ))
 }
 
-/// Brackets that are open; nothing where one closes too many.
-pub fn balanced(tokens: &[Token]) -> Option<usize> {
-    tokens.iter().try_fold(0_usize, |depth, token| match token.kind {
+/// Brackets that are open behind these tokens, `depth` of them before; nothing where one closes too many.
+pub fn depth<'a>(depth: usize, tokens: impl IntoIterator<Item = &'a Token>) -> Option<usize> {
+    tokens.into_iter().try_fold(depth, |depth, token| match token.kind {
         Kind::Mark("(") => Some(depth + 1),
         Kind::Mark(")") => depth.checked_sub(1),
         _ => Some(depth),
     })
-}
-
-/// Whether the last token is whole.
-pub fn whole(tokens: &[Token]) -> bool {
-    tokens.last().is_some_and(|token| !token.half)
 }

@@ -1,11 +1,11 @@
 //! Queries while they are written: whether a text can still become one.
 //!
 //! **Idea.** A model that is stopped at the first word that leads nowhere writes only queries that can be read. The check is of characters, so it holds whatever the tokens are, and its state is the
-//! text itself, so every hypothesis has its own.
+//! text read so far ([`state`]), so every hypothesis has its own.
 //!
 //! **Method.** The text so far is cut into tokens ([`lex`]) and read by the grammar of Spider's queries ([`parse`]): where the text ends, the reader notes whether anything that may stand there begins
 //! like the last, unfinished word. Three strengths: tokens and brackets only; the grammar, with any names; the grammar with names of the schema ([`scope`]), where a column is one of a
-//! table in FROM and an alias means one table. Every part of a query has a largest number, so what is written in bounds comes to an end. The rules are stricter than SQL: what the
+//! table in FROM and an alias means one table. Every part of a query has a largest number, and behind a length none is begun that can be left out, so what is written comes to an end. The rules are stricter than SQL: what the
 //! official evaluator cannot read (a list behind IN, a projection alias) is not written.
 //!
 //! Only continuations that a search is about to take are checked ([`SqlConstraint::looks`] of them at most), as in PICARD.
@@ -15,6 +15,7 @@
 pub mod lex;
 pub mod parse;
 pub mod scope;
+pub mod state;
 pub mod trial;
 
 use std::rc::Rc;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::sql::schema::Schema;
 use crate::decode::{Constraint, Lexicon, Mask};
 use scope::Tables;
+use state::State;
 
 /// What is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,36 +48,15 @@ pub struct NoNames;
 #[derive(Debug)]
 pub struct Rules {
     mode: Mode,
-    tables: Tables,
+    tables: Rc<Tables>,
 }
 
 impl Rules {
     /// # Errors
     /// [`NoNames`], where names are checked.
     pub fn new(mode: Mode, schema: &Schema) -> Result<Self, NoNames> {
-        let tables = Tables::new(schema);
+        let tables = Rc::new(Tables::new(schema));
         if mode == Mode::Guarded && tables.is_empty() { Err(NoNames) } else { Ok(Self { mode, tables }) }
-    }
-
-    /// Whether the text can still become a query.
-    pub fn can_go_on(&self, text: &str) -> bool {
-        let Some(tokens) = lex::tokens(text) else { return false };
-        match self.mode {
-            Mode::Lexing => {
-                let ends = tokens.last().is_some_and(|token| token.kind == lex::Kind::Mark(";"));
-                lex::balanced(&tokens).is_some_and(|depth| depth == 0 || !ends)
-            }
-            mode => parse::Parser::new(&tokens, false, mode, &self.tables).can_go_on(),
-        }
-    }
-
-    /// Whether the text is a query.
-    pub fn is_query(&self, text: &str) -> bool {
-        let Some(tokens) = lex::tokens(text).filter(|tokens| lex::whole(tokens)) else { return false };
-        match self.mode {
-            Mode::Lexing => !tokens.is_empty() && lex::balanced(&tokens) == Some(0),
-            mode => parse::Parser::new(&tokens, true, mode, &self.tables).is_query(),
-        }
     }
 }
 
@@ -84,14 +65,14 @@ impl Rules {
 pub struct SqlConstraint {
     rules: Rc<Rules>,
     lexicon: Rc<Lexicon>,
-    text: String,
+    state: State,
     looks: usize,
 }
 
 impl SqlConstraint {
     /// `looks` is the largest number of continuations of a hypothesis that are considered, the likeliest ones; `usize::MAX` for all.
     pub fn new(rules: Rc<Rules>, lexicon: &Rc<Lexicon>, looks: usize) -> Self {
-        Self { rules, lexicon: Rc::clone(lexicon), text: String::new(), looks }
+        Self { rules, lexicon: Rc::clone(lexicon), state: State::default(), looks }
     }
 }
 
@@ -108,16 +89,15 @@ impl Constraint for SqlConstraint {
         if piece.is_empty() {
             return if self.is_final() { Ok(()) } else { Err("the token spells nothing".into()) };
         }
-        let text = format!("{}{piece}", self.text);
-        if self.rules.can_go_on(&text) { Ok(()) } else { Err(format!("no query goes on with {piece:?}")) }
+        if self.state.can_go_on(&self.rules, piece) { Ok(()) } else { Err(format!("no query goes on with {piece:?}")) }
     }
 
     fn advance(&mut self, token: u32) {
-        self.text.push_str(self.lexicon.piece(token));
+        self.state.push(self.lexicon.piece(token));
     }
 
     fn is_final(&self) -> bool {
-        self.rules.is_query(&self.text)
+        self.state.is_query(&self.rules)
     }
 
     fn looks(&self) -> usize {

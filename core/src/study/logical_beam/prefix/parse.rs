@@ -1,7 +1,9 @@
 //! The grammar of queries under way: one pass, no way back.
 //!
-//! The reader asks for one thing after another. Where the text ends it has nothing to give, but notes whether the thing asked for begins like the last, unfinished token: that is what may follow. So
-//! one description of the grammar both reads queries and tells what can still become one.
+//! The reader asks for one thing after another. Where the tokens end it has nothing to give, but notes what was asked for ([`Ask`]): that is what may follow. So one description of the grammar both reads queries
+//! and tells what can still become one, and what may follow is found once for all the words that a model thinks of.
+
+use std::rc::Rc;
 
 use super::{
     Mode,
@@ -16,6 +18,8 @@ const MOST_CONDITIONS: usize = 8;
 const MOST_GROUPS: usize = 4;
 const MOST_SETS: usize = 3;
 const DEEPEST: usize = 4;
+/// Behind so many bytes no part is begun that a query can do without. What the parts under way still need is much less than what [`super::lex::LONGEST`] leaves.
+pub const ROOMY: usize = 2_000;
 
 /// Words of the grammar and words that `SQLite` does not take as names.
 pub fn is_reserved(word: &str) -> bool {
@@ -43,33 +47,122 @@ enum Items {
     Star,
 }
 
+/// What may stand at a place.
+#[derive(Debug)]
+enum Ask {
+    Word(&'static str),
+    Mark(&'static str),
+    /// A quoted text.
+    Text,
+    WholeNumber,
+    /// A quoted text or a number.
+    Literal,
+    /// Any name, perhaps with its owner.
+    Name {
+        owned: bool,
+    },
+    /// A column of the schema, as things stand there.
+    Column(Box<Scope>),
+    /// One of these words.
+    OneOf(Vec<String>),
+}
+
+/// Whether a word can be a name where names are not checked.
+fn is_name(word: &str, owned: bool) -> bool {
+    word.split('.').all(|part| !part.is_empty() && !is_reserved(part)) && (owned || !word.contains('.'))
+}
+
+impl Ask {
+    /// Whether a token is what is asked for.
+    fn is(&self, kind: &Kind) -> bool {
+        match (self, kind) {
+            (Self::Word(word), Kind::Word(found)) => **found == **word,
+            (Self::Mark(mark), Kind::Mark(found)) => found == mark,
+            (Self::Text | Self::Literal, Kind::Text)
+            | (Self::WholeNumber, Kind::Number { whole: true })
+            | (Self::Literal, Kind::Number { .. }) => true,
+            (Self::Name { owned }, Kind::Word(word)) => is_name(word, *owned),
+            (Self::Column(scope), Kind::Word(word)) => scope.has(word),
+            (Self::OneOf(words), Kind::Word(found)) => words.iter().any(|word| **word == **found),
+            _ => false,
+        }
+    }
+
+    /// Whether what is asked for can begin with a token that may still grow.
+    fn begins(&self, kind: &Kind) -> bool {
+        match (self, kind) {
+            (Self::Word(word), Kind::Word(part)) => word.starts_with(&**part),
+            (Self::Mark(mark), Kind::Mark(part)) => mark.starts_with(part),
+            // What begins with a minus may become a number.
+            (Self::Literal, Kind::Mark(part)) => *part == "-",
+            // What stands before a period is whole, and so is a word that cannot grow.
+            (Self::Name { owned: true }, Kind::Word(part)) => {
+                let grows = part.chars().count() < LONGEST_WORD;
+                part.split_once('.').is_none_or(|(owner, _)| is_name(owner, false)) && (grows || is_name(part, true))
+            }
+            (Self::Name { owned: false }, Kind::Word(part)) => !part.contains('.') && (part.len() < LONGEST_WORD || is_name(part, false)),
+            (Self::Column(scope), Kind::Word(part)) => scope.begins(part),
+            (Self::OneOf(words), Kind::Word(part)) => words.iter().any(|word| word.starts_with(&**part)),
+            _ => self.is(kind),
+        }
+    }
+
+    /// Whether there is anything that it asks for.
+    fn can_be(&self) -> bool {
+        match self {
+            Self::Column(scope) => scope.begins(""),
+            Self::OneOf(words) => !words.is_empty(),
+            _ => true,
+        }
+    }
+}
+
+/// What may follow some tokens.
+#[derive(Debug)]
+pub struct Next {
+    asks: Vec<Ask>,
+    is_query: bool,
+}
+
+impl Next {
+    /// Whether the tokens are a query.
+    pub fn is_query(&self) -> bool {
+        self.is_query
+    }
+
+    /// Whether a token, whole, may come next. What it leads to is another question.
+    pub fn takes(&self, kind: &Kind) -> bool {
+        self.asks.iter().any(|ask| ask.is(kind))
+    }
+
+    /// Whether the text can go on that ends with this token, which may grow, or with the tokens themselves.
+    pub fn goes_on(&self, open: Option<&Kind>) -> bool {
+        match open {
+            Some(kind) => self.asks.iter().any(|ask| ask.begins(kind)),
+            None => self.is_query || self.asks.iter().any(Ask::can_be),
+        }
+    }
+}
+
 pub struct Parser<'a> {
-    tokens: &'a [Token],
+    /// The tokens, in two parts.
+    tokens: [&'a [Token]; 2],
     at: usize,
-    /// Tokens that cannot change any more.
-    firm: usize,
-    /// Whether what may stand at the end begins as the text ends.
-    viable: bool,
+    asks: Vec<Ask>,
     mode: Mode,
-    scope: Scope<'a>,
+    scope: Scope,
     tables: &'a Tables,
 }
 
 impl<'a> Parser<'a> {
-    /// A reader of a text that is whole, or may go on.
-    pub fn new(tokens: &'a [Token], whole: bool, mode: Mode, tables: &'a Tables) -> Self {
-        let open = !whole && tokens.last().is_some_and(|token| token.open);
-        let firm = tokens.len() - usize::from(open);
-        Self { tokens, at: 0, firm, viable: false, mode, scope: Scope::new(tables), tables }
+    /// A reader of tokens that cannot change any more, in two parts.
+    pub fn new(tokens: [&'a [Token]; 2], mode: Mode, tables: &'a Rc<Tables>) -> Self {
+        Self { tokens, at: 0, asks: vec![], mode, scope: Scope::new(tables), tables }
     }
 
-    pub fn is_query(mut self) -> bool {
-        self.whole_text().is_ok() && self.at == self.tokens.len()
-    }
-
-    pub fn can_go_on(mut self) -> bool {
+    pub fn next(mut self) -> Next {
         let read = self.whole_text();
-        self.viable || (read.is_ok() && self.at == self.tokens.len())
+        Next { asks: self.asks, is_query: read.is_ok() && self.at == self.tokens[0].len() + self.tokens[1].len() }
     }
 
     fn whole_text(&mut self) -> Read {
@@ -78,37 +171,41 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// The token here, if it cannot change any more.
-    fn firm(&self) -> Option<&'a Kind> {
-        self.tokens[..self.firm].get(self.at).map(|token| &token.kind)
+    fn token(&self, at: usize) -> Option<&'a Token> {
+        let [first, second] = self.tokens;
+        first.get(at).or_else(|| second.get(at.checked_sub(first.len())?))
     }
 
-    /// Takes a token that passes; at the end notes whether `begins` holds for the unfinished one (anything may come where there is none).
-    fn take(&mut self, is: impl Fn(&Kind) -> bool, begins: impl Fn(&Kind) -> bool) -> bool {
-        if self.at < self.firm {
-            let found = self.firm().is_some_and(is);
-            self.at += usize::from(found);
-            return found;
-        }
-        self.viable |= self.tokens.get(self.at).is_none_or(|token| begins(&token.kind));
-        false
+    /// The token here.
+    fn here(&self) -> Option<&'a Kind> {
+        self.token(self.at).map(|token| &token.kind)
     }
 
-    fn word(&mut self, word: &str) -> bool {
-        self.take(
-            |kind| matches!(kind, Kind::Word(found) if found == word),
-            |kind| matches!(kind, Kind::Word(part) if word.starts_with(part.as_str())),
-        )
+    /// Whether a part may begin here that a query can do without.
+    fn roomy(&self) -> bool {
+        self.at.checked_sub(1).and_then(|before| self.token(before)).is_none_or(|token| token.ends <= ROOMY)
     }
 
-    fn mark(&mut self, mark: &str) -> bool {
-        self.take(
-            |kind| matches!(kind, Kind::Mark(found) if *found == mark),
-            |kind| matches!(kind, Kind::Mark(part) if mark.starts_with(part)),
-        )
+    /// Takes the token that is asked for, or notes at the end what was.
+    fn take(&mut self, ask: Ask) -> bool {
+        let Some(kind) = self.here() else {
+            self.asks.push(ask);
+            return false;
+        };
+        let found = ask.is(kind);
+        self.at += usize::from(found);
+        found
     }
 
-    fn one_of(&mut self, words: &[&str]) -> bool {
+    fn word(&mut self, word: &'static str) -> bool {
+        self.take(Ask::Word(word))
+    }
+
+    fn mark(&mut self, mark: &'static str) -> bool {
+        self.take(Ask::Mark(mark))
+    }
+
+    fn one_of(&mut self, words: &[&'static str]) -> bool {
         // No `any`: at the end all of them are asked.
         let mut found = false;
         for word in words {
@@ -137,18 +234,18 @@ impl<'a> Parser<'a> {
         let mut sorted = false;
         // The branches of a set operation are not sorted one by one.
         if sets == 0 {
-            if simple && self.word("order") {
+            if simple && self.roomy() && self.word("order") {
                 self.order()?;
                 sorted = true;
             }
-            if self.word("limit") {
-                let found = self.take(|kind| *kind == Kind::Number { whole: true }, |kind| *kind == Kind::Number { whole: true });
+            if self.roomy() && self.word("limit") {
+                let found = self.take(Ask::WholeNumber);
                 Self::need(found)?;
                 sorted = true;
             }
         }
         self.scope.blocks.pop();
-        if !sorted && sets < MOST_SETS && items != Items::Any && self.one_of(&["union", "intersect", "except"]) {
+        if !sorted && sets < MOST_SETS && items != Items::Any && self.roomy() && self.one_of(&["union", "intersect", "except"]) {
             self.query(depth, items, sets + 1)?;
         }
         Ok(())
@@ -174,7 +271,7 @@ impl<'a> Parser<'a> {
             }
             n += 1;
             let more = match wanted {
-                Items::Any => n < MOST_ITEMS,
+                Items::Any => n < MOST_ITEMS && self.roomy(),
                 Items::Exactly(exactly) => n < exactly,
                 Items::Star => false,
             };
@@ -207,6 +304,9 @@ impl<'a> Parser<'a> {
 
     /// An operator and what stands behind it, or nothing.
     fn operator(&mut self, aggregates: bool) -> Read {
+        if !self.roomy() {
+            return Ok(());
+        }
         for operator in ["-", "+", "/", "*"] {
             if self.mark(operator) {
                 return self.operand(aggregates);
@@ -244,35 +344,24 @@ impl<'a> Parser<'a> {
 
     fn column(&mut self) -> Read {
         if self.mode == Mode::Parsing {
-            let fits = |word: &str| word.split('.').all(|part| !part.is_empty() && !is_reserved(part));
-            // What stands before a period is whole, and so is a word that cannot grow.
-            let begins = |part: &str| {
-                let grows = part.chars().count() < LONGEST_WORD;
-                part.split_once('.').is_none_or(|(owner, _)| fits(owner)) && (grows || fits(part))
-            };
-            let found =
-                self.take(|kind| matches!(kind, Kind::Word(word) if fits(word)), |kind| matches!(kind, Kind::Word(part) if begins(part)));
+            let found = self.take(Ask::Name { owned: true });
             return Self::need(found);
         }
-        if self.at < self.firm {
-            let Some(Kind::Word(word)) = self.firm() else { return Err(Stop) };
-            Self::need(self.scope.has(word))?;
-            self.scope.take(word);
-            self.at += 1;
-            return Ok(());
-        }
-        self.viable |= match self.tokens.get(self.at).map(|token| &token.kind) {
-            None => self.scope.begins(""),
-            Some(Kind::Word(part)) => self.scope.begins(part),
-            Some(_) => false,
+        let Some(kind) = self.here() else {
+            self.asks.push(Ask::Column(Box::new(self.scope.clone())));
+            return Err(Stop);
         };
-        Err(Stop)
+        let Kind::Word(word) = kind else { return Err(Stop) };
+        Self::need(self.scope.has(word))?;
+        self.scope.take(word);
+        self.at += 1;
+        Ok(())
     }
 
     /// FROM behind its word; whether it reads tables and no query.
     fn from(&mut self, depth: usize) -> Result<bool, Stop> {
         let waits = self.mode == Mode::Guarded && self.scope.blocks.last().is_some_and(Block::waits);
-        if depth + 1 < DEEPEST && !waits && self.mark("(") {
+        if depth + 1 < DEEPEST && !waits && self.roomy() && self.mark("(") {
             self.query(depth + 1, Items::Any, 0)?;
             let close = self.mark(")");
             return Self::need(close).map(|()| false);
@@ -281,14 +370,14 @@ impl<'a> Parser<'a> {
         loop {
             self.table()?;
             n += 1;
-            if n > 1 && self.word("on") {
+            if n > 1 && self.roomy() && self.word("on") {
                 // The tables so far are the ones there are.
                 self.in_from(true);
                 self.conditions(depth, (false, Some("on")))?;
                 self.in_from(false);
             }
             let waits = self.mode == Mode::Guarded && self.scope.blocks.last().is_some_and(Block::waits);
-            let joins = (n < MOST_TABLES || waits) && self.word("join");
+            let joins = ((n < MOST_TABLES && self.roomy()) || waits) && self.word("join");
             if !joins {
                 return Self::need(!waits).map(|()| true);
             }
@@ -297,64 +386,59 @@ impl<'a> Parser<'a> {
 
     fn table(&mut self) -> Read {
         if self.mode == Mode::Parsing {
-            let fits = |kind: &Kind| matches!(kind, Kind::Word(word) if !word.contains('.') && !is_reserved(word));
-            let begins =
-                |kind: &Kind| matches!(kind, Kind::Word(word) if !word.contains('.') && (word.len() < LONGEST_WORD || !is_reserved(word)));
-            let found = self.take(fits, begins);
+            let found = self.take(Ask::Name { owned: false });
             Self::need(found)?;
             if self.word("as") {
-                let found = self.take(fits, begins);
+                let found = self.take(Ask::Name { owned: false });
                 Self::need(found)?;
             }
             return Ok(());
         }
-        if self.at >= self.firm {
-            let part = match self.tokens.get(self.at).map(|token| &token.kind) {
-                None => "",
-                Some(Kind::Word(part)) => part,
-                Some(_) => return Err(Stop),
-            };
-            self.viable |= self.tables.numbers().any(|table| self.tables.name(table).starts_with(part) && self.scope.fits(table));
+        let Some(kind) = self.here() else {
+            let fitting = self.tables.numbers().filter(|table| self.scope.fits(*table));
+            let names = fitting.map(|table| self.tables.name(table).to_owned()).collect();
+            self.asks.push(Ask::OneOf(names));
             return Err(Stop);
-        }
-        let Some(Kind::Word(word)) = self.firm() else { return Err(Stop) };
+        };
+        let Kind::Word(word) = kind else { return Err(Stop) };
         let table = self.tables.number(word).filter(|table| self.scope.fits(*table)).ok_or(Stop)?;
         self.at += 1;
-        let has_alias = self.scope.fitting_aliases(table).next().is_some() && self.word("as");
-        if !has_alias {
+        // Whether there is an alias to give is asked only where the text ends.
+        let may_have = self.here().is_some() || self.scope.fitting_aliases(table).next().is_some();
+        if !(may_have && self.word("as")) {
             Self::need(self.scope.may_be_bare(table))?;
             self.scope.add(table, None);
             return Ok(());
         }
-        let aliases: Vec<String> = self.scope.fitting_aliases(table).collect();
-        let found =
-            self.firm().and_then(|kind| if let Kind::Word(word) = kind { aliases.iter().find(|alias| *alias == word) } else { None });
-        if let Some(alias) = found {
-            self.at += 1;
-            self.scope.add(table, Some(alias.clone()));
-            return Ok(());
-        }
-        self.take(|_| false, |kind| matches!(kind, Kind::Word(part) if aliases.iter().any(|alias| alias.starts_with(part.as_str()))));
-        Err(Stop)
+        let Some(kind) = self.here() else {
+            let aliases = self.scope.fitting_aliases(table).map(str::to_owned).collect();
+            self.asks.push(Ask::OneOf(aliases));
+            return Err(Stop);
+        };
+        let Kind::Word(alias) = kind else { return Err(Stop) };
+        Self::need(self.scope.may_be_called(table, alias))?;
+        self.at += 1;
+        self.scope.add(table, Some(alias));
+        Ok(())
     }
 
     fn clauses(&mut self, depth: usize) -> Read {
         if !self.has_columns() {
             return Ok(());
         }
-        if self.word("where") {
+        if self.roomy() && self.word("where") {
             self.conditions(depth, (false, None))?;
         }
-        if self.word("group") {
+        if self.roomy() && self.word("group") {
             let by = self.word("by");
             Self::need(by)?;
             self.column()?;
             let mut n = 1;
-            while n < MOST_GROUPS && self.mark(",") {
+            while n < MOST_GROUPS && self.roomy() && self.mark(",") {
                 self.column()?;
                 n += 1;
             }
-            if self.word("having") {
+            if self.roomy() && self.word("having") {
                 self.conditions(depth, (true, None))?;
             }
         }
@@ -369,7 +453,7 @@ impl<'a> Parser<'a> {
             self.unit(true)?;
             let _ = self.one_of(&["asc", "desc"]);
             n += 1;
-            let comma = n < MOST_GROUPS && self.mark(",");
+            let comma = n < MOST_GROUPS && self.roomy() && self.mark(",");
             if !comma {
                 return Ok(());
             }
@@ -391,7 +475,7 @@ impl<'a> Parser<'a> {
                 let and = self.word("and");
                 Self::need(and)?;
                 self.literal()?;
-            } else if nests && self.word("in") {
+            } else if nests && self.roomy() && self.word("in") {
                 self.nested(depth)?;
             } else {
                 Self::need(!negated)?;
@@ -404,7 +488,7 @@ impl<'a> Parser<'a> {
             }
             n += 1;
             // What the evaluator skips behind a column it does not read, so no OR follows one.
-            let more = n < MOST_CONDITIONS && (self.word("and") || (!plain_column && self.word("or")));
+            let more = n < MOST_CONDITIONS && self.roomy() && (self.word("and") || (!plain_column && self.word("or")));
             if !more {
                 return Ok(());
             }
@@ -421,10 +505,11 @@ impl<'a> Parser<'a> {
 
     /// What a column is compared with; whether it is a column.
     fn value(&mut self, depth: usize, nests: bool) -> Result<bool, Stop> {
-        if self.take_literal() {
+        if self.take(Ask::Literal) {
             return Ok(false);
         }
-        if nests && matches!(self.firm(), Some(Kind::Mark("("))) {
+        let nests = nests && self.roomy();
+        if nests && matches!(self.here(), Some(Kind::Mark("("))) {
             return self.nested(depth).map(|()| false);
         }
         if nests {
@@ -434,18 +519,12 @@ impl<'a> Parser<'a> {
     }
 
     fn text(&mut self) -> Read {
-        let found = self.take(|kind| *kind == Kind::Text, |kind| *kind == Kind::Text);
+        let found = self.take(Ask::Text);
         Self::need(found)
     }
 
     fn literal(&mut self) -> Read {
-        let found = self.take_literal();
+        let found = self.take(Ask::Literal);
         Self::need(found)
-    }
-
-    /// A quoted text or a number; what begins with a minus may become one.
-    fn take_literal(&mut self) -> bool {
-        let literal = |kind: &Kind| matches!(kind, Kind::Text | Kind::Number { .. });
-        self.take(literal, |kind| literal(kind) || *kind == Kind::Mark("-"))
     }
 }

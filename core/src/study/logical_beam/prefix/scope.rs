@@ -3,15 +3,19 @@
 //! Columns of the SELECT list come before the tables that have them, so they wait: FROM does not end before each is a column of one of its tables, and a table joins only while the waiting ones can
 //! still be met. The official evaluator collects aliases once for the whole text and the last meaning wins, so an alias may get a new table only if that has all columns asked of the alias anywhere.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use super::parse::is_reserved;
 use crate::study::logical_beam::sql::schema::Schema;
 
 /// Tables of one FROM; more only where columns of the SELECT list still wait for theirs.
 pub const MOST_TABLES: usize = 6;
-/// Aliases are `t1` to this.
-const MOST_ALIASES: usize = 20;
+/// All aliases, those with small numbers first.
+const ALIASES: [&str; 20] =
+    ["t1", "t2", "t3", "t4", "t5", "t6", "t7", "t8", "t9", "t10", "t11", "t12", "t13", "t14", "t15", "t16", "t17", "t18", "t19", "t20"];
 
 /// Tables with their columns, by the names that can be written bare.
 #[derive(Debug, Default)]
@@ -53,14 +57,10 @@ impl Tables {
     pub fn numbers(&self) -> std::ops::Range<usize> {
         0..self.0.len()
     }
-
-    fn some_has(&self, columns: &BTreeSet<String>) -> bool {
-        self.numbers().any(|table| columns.is_subset(self.columns(table)))
-    }
 }
 
 /// One SELECT.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Block {
     /// Tables of FROM with their aliases.
     pub tables: Vec<(usize, Option<String>)>,
@@ -79,33 +79,27 @@ impl Block {
 }
 
 /// All SELECTs around the place under way, and what aliases were used for.
-#[derive(Debug)]
-pub struct Scope<'a> {
-    tables: &'a Tables,
+#[derive(Debug, Clone)]
+pub struct Scope {
+    tables: Rc<Tables>,
     pub blocks: Vec<Block>,
     uses: BTreeMap<String, BTreeSet<String>>,
     means: BTreeMap<String, usize>,
 }
 
-fn is_alias(word: &str) -> bool {
-    let number = word.strip_prefix('t').filter(|digits| !digits.starts_with('0')).and_then(|digits| digits.parse::<usize>().ok());
-    number.is_some_and(|number| number <= MOST_ALIASES)
-}
-
-/// All aliases, those with small numbers first.
-fn all_aliases() -> impl Iterator<Item = String> {
-    (1..=MOST_ALIASES).map(|number| format!("t{number}"))
-}
-
-impl<'a> Scope<'a> {
-    pub fn new(tables: &'a Tables) -> Self {
-        Self { tables, blocks: vec![], uses: BTreeMap::new(), means: BTreeMap::new() }
+impl Scope {
+    pub fn new(tables: &Rc<Tables>) -> Self {
+        Self { tables: Rc::clone(tables), blocks: vec![], uses: BTreeMap::new(), means: BTreeMap::new() }
     }
 
-    fn used_with(&self, alias: &str, column: Option<&str>) -> BTreeSet<String> {
-        let mut used = self.uses.get(alias).cloned().unwrap_or_default();
-        used.extend(column.map(str::to_owned));
-        used
+    /// Whether the table has all columns asked of the alias anywhere.
+    fn serves(&self, table: usize, alias: &str) -> bool {
+        self.uses.get(alias).is_none_or(|used| used.is_subset(self.tables.columns(table)))
+    }
+
+    /// Whether some table has all columns asked of the alias, and this one.
+    fn can_mean(&self, alias: &str, column: &str) -> bool {
+        self.tables.numbers().any(|table| self.tables.columns(table).contains(column) && self.serves(table, alias))
     }
 
     /// Whether a column may be written here.
@@ -114,21 +108,26 @@ impl<'a> Scope<'a> {
         match word.split_once('.') {
             None if !block.from => self.tables.numbers().any(|table| self.tables.columns(table).contains(word)),
             None => block.tables.iter().any(|(table, _)| self.tables.columns(*table).contains(word)),
-            Some((owner, column)) => match self.tables.number(owner) {
-                Some(table) => {
-                    let there = !block.from || block.tables.iter().any(|(other, alias)| *other == table && alias.is_none());
-                    there && self.tables.columns(table).contains(column)
-                }
-                None if !is_alias(owner) => false,
-                None if !block.from => self.tables.some_has(&self.used_with(owner, Some(column))),
-                None => {
-                    // The innermost meaning, and the one that the evaluator ends up with.
-                    let here = self.blocks.iter().rev().flat_map(|block| &block.tables).find(|(_, alias)| alias.as_deref() == Some(owner));
-                    let last = self.means.get(owner);
-                    let has = |table: &usize| self.tables.columns(*table).contains(column);
-                    here.is_some_and(|(table, _)| has(table)) && last.is_some_and(has)
-                }
-            },
+            Some((owner, column)) => self.has_owned(block, owner, column),
+        }
+    }
+
+    fn has_owned(&self, block: &Block, owner: &str, column: &str) -> bool {
+        match self.tables.number(owner) {
+            Some(table) => {
+                let there = !block.from || block.tables.iter().any(|(other, alias)| *other == table && alias.is_none());
+                there && self.tables.columns(table).contains(column)
+            }
+            None if !ALIASES.contains(&owner) => false,
+            None if !block.from => self.can_mean(owner, column),
+            None => {
+                // The innermost meaning, and the one that the evaluator ends up with; if the alias of an outer query still waits for a table here, also the one to come.
+                let here = self.blocks.iter().rev().flat_map(|block| &block.tables).find(|(_, alias)| alias.as_deref() == Some(owner));
+                let last = self.means.get(owner);
+                let has = |table: &usize| self.tables.columns(*table).contains(column);
+                let waits = block.aliases.contains(owner);
+                here.is_some_and(|(table, _)| has(table)) && last.is_some_and(has) && (!waits || self.can_mean(owner, column))
+            }
         }
     }
 
@@ -136,15 +135,15 @@ impl<'a> Scope<'a> {
     pub fn begins(&self, part: &str) -> bool {
         let Some(block) = self.blocks.last() else { return false };
         if let Some((owner, column)) = part.split_once('.') {
-            return self.all_columns().any(|name| name.starts_with(column) && self.has(&format!("{owner}.{name}")));
+            return self.all_columns().any(|name| name.starts_with(column) && self.has_owned(block, owner, name));
         }
         let bare = self.all_columns().any(|name| name.starts_with(part) && self.has(name));
-        let owned = |owner: &str| owner.starts_with(part) && self.all_columns().any(|name| self.has(&format!("{owner}.{name}")));
+        let owned = |owner: &str| owner.starts_with(part) && self.all_columns().any(|name| self.has_owned(block, owner, name));
         bare || self.tables.numbers().any(|table| owned(self.tables.name(table)))
             || if block.from {
                 self.blocks.iter().flat_map(|block| &block.tables).filter_map(|(_, alias)| alias.as_deref()).any(owned)
             } else {
-                all_aliases().any(|alias| self.tables.number(&alias).is_none() && owned(&alias))
+                ALIASES.into_iter().any(|alias| self.tables.number(alias).is_none() && owned(alias))
             }
     }
 
@@ -180,24 +179,24 @@ impl<'a> Scope<'a> {
         let Some(block) = self.blocks.last() else { return false };
         block.tables.len() < MOST_TABLES
             || self.meets_bare(block, table)
-            || self.fitting_aliases(table).any(|alias| block.aliases.contains(&alias))
+            || block.aliases.iter().any(|alias| self.may_be_called(table, alias))
     }
 
     fn meets_bare(&self, block: &Block, table: usize) -> bool {
         block.named.contains(&table) || block.bare.iter().any(|column| self.tables.columns(table).contains(column))
     }
 
+    /// Whether the table may get this alias: behind the largest number of tables only one that waits.
+    pub fn may_be_called(&self, table: usize, alias: &str) -> bool {
+        let Some(block) = self.blocks.last() else { return false };
+        let needed = block.tables.len() < MOST_TABLES || self.meets_bare(block, table) || block.aliases.contains(alias);
+        let free = block.tables.iter().all(|(_, taken)| taken.as_deref() != Some(alias));
+        needed && free && ALIASES.contains(&alias) && self.tables.number(alias).is_none() && self.serves(table, alias)
+    }
+
     /// Aliases that the table may get.
-    pub fn fitting_aliases(&self, table: usize) -> impl Iterator<Item = String> {
-        let taken: Vec<&str> =
-            self.blocks.last().into_iter().flat_map(|block| &block.tables).filter_map(|(_, alias)| alias.as_deref()).collect();
-        let fits = move |alias: &String| {
-            self.tables.number(alias).is_none()
-                && !taken.contains(&alias.as_str())
-                && self.used_with(alias, None).is_subset(self.tables.columns(table))
-        };
-        let needed = self.blocks.last().filter(|block| block.tables.len() >= MOST_TABLES && !self.meets_bare(block, table));
-        all_aliases().filter(fits).filter(move |alias| needed.is_none_or(|block| block.aliases.contains(alias)))
+    pub fn fitting_aliases(&self, table: usize) -> impl Iterator<Item = &'static str> {
+        ALIASES.into_iter().filter(move |alias| self.may_be_called(table, alias))
     }
 
     /// Whether the table may stand without an alias: not where only an alias that waits lets it in.
@@ -206,14 +205,14 @@ impl<'a> Scope<'a> {
     }
 
     /// A table was written.
-    pub fn add(&mut self, table: usize, alias: Option<String>) {
-        if let Some(alias) = &alias {
-            self.means.insert(alias.clone(), table);
+    pub fn add(&mut self, table: usize, alias: Option<&str>) {
+        if let Some(alias) = alias {
+            self.means.insert(alias.to_owned(), table);
         }
         let columns = self.tables.columns(table);
         let Some(block) = self.blocks.last_mut() else { return };
         block.bare.retain(|column| !columns.contains(column));
-        match &alias {
+        match alias {
             Some(alias) => {
                 block.aliases.remove(alias);
             }
@@ -221,6 +220,6 @@ impl<'a> Scope<'a> {
                 block.named.remove(&table);
             }
         }
-        block.tables.push((table, alias));
+        block.tables.push((table, alias.map(str::to_owned)));
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-use super::{Mode, NoNames, Rules, SqlConstraint};
+use super::{Mode, NoNames, Rules, SqlConstraint, lex::LONGEST};
 use crate::{
     decode::{DecodeError, Ending, FnScorer, Lexicon, Sample, Settings, explore, scorer::log_softmax},
     study::logical_beam::sql::{names::Names, parse::parse, schema::Schema, strict},
@@ -73,7 +73,7 @@ pub fn trial(mode: Mode, schema: &Schema, decodes: usize, seed: u64) -> Result<T
             let logits: Vec<f32> = (0..vocab).map(|_| 2.0 * stream.normal() as f32).collect();
             log_softmax(&logits).unwrap_or_else(|| vec![0.0; vocab])
         });
-        let settings = Settings { max_tokens: 2_000, eos: vec![0], seed: place, ..Settings::default() };
+        let settings = Settings { max_tokens: LONGEST + 1, eos: vec![0], seed: place, ..Settings::default() };
         let constraint = SqlConstraint::new(Rc::clone(&rules), &lexicon, usize::MAX);
         let decoded = explore(&Sample::plain(), &mut scorer, &[0], &settings, &constraint, &mut |_, _| {})?;
         let ended = decoded.hypotheses.first().filter(|hypothesis| hypothesis.ending == Ending::Eos);
