@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { downloaded, launch, overflow, readCsv, serious } from './browser.mjs';
-import { cli, folder, root, serve, visit } from './site.mjs';
+import { binary, cli, folder, root, serve, visit } from './site.mjs';
 
 const skip = folder ? false : 'skipped: VITRINE_SITE not set';
 if (skip && process.env.VITRINE_SKIPS) await appendFile(process.env.VITRINE_SKIPS, `questions to a database in the browser: ${skip}\n`);
@@ -27,6 +27,8 @@ describe('two readings', { skip, timeout: 900_000 }, () => {
   let server;
   let library;
   before(async () => {
+    // The command line's own memory is no part of this.
+    process.env.VITRINE_CONFIG = await mkdtemp(join(tmpdir(), 'vitrine-'));
     [browser, server] = await Promise.all([launch(), serve()]);
     library = JSON.parse(await readFile(join(DATABASES, 'databases.json'), 'utf8')).databases;
   });
@@ -147,6 +149,79 @@ describe('two readings', { skip, timeout: 900_000 }, () => {
     await page.keyboard.press('Enter');
     const chosen = await page.locator('#method-beam .node.chosen').getAttribute('aria-label');
     assert.equal(chosen, label);
+    await context.close();
+  });
+
+  test('what a person meant is remembered here, comes first next time as on the command line, and is forgotten when they say so', async () => {
+    const { page, context, seen } = await opened('#db=films');
+    const question = library[0].questions[0].question;
+    await ask(page, question);
+    const first = await found(page);
+    const sqls = (answers) => answers.map(({ sql }) => sql);
+    const own = sqls(first['logical-beam'].answers);
+    assert.ok(own.length >= 3 && METHODS.every((method) => first[method].by_choice === false));
+    assert.equal(await page.locator('#remembered').isHidden(), true);
+    const kept = () => page.evaluate(() => Object.entries(localStorage).filter(([key]) => key.startsWith('vitrine.readings.')));
+    await page.locator('#method-logical-beam').getByRole('button', { name: 'I meant query 3' }).click();
+    await page.locator('#method-logical-beam .badge.meant').waitFor();
+    await page.locator('#remembered').waitFor();
+    assert.match(await page.locator('#remembered').innerText(), /one question.*this browser remembers it/is);
+    assert.deepEqual(sqls((await found(page))['logical-beam'].answers), own, 'a list does not move while it is read');
+    const [[key, text], ...more] = await kept();
+    assert.match(key, /^vitrine\.readings\.[0-9a-f]{16}$/);
+    assert.deepEqual([more, JSON.parse(text).choices.map((one) => [one.question, one.sql])], [[], [[question, own[2]]]]);
+    // The same by the command line, which keeps the same of it under the same name.
+    const db = await sqlite(await readFile(join(DATABASES, library[0].file), 'utf8'), 'films');
+    const asked = (question, method, ...rest) => cli('sql', 'decode', '--model', MODEL, '--db', db, '--question', question, '--method', method, '--width', '5', '--rows', '200', ...rest);
+    asked(question, 'logical-beam', '--choose', '3');
+    assert.deepEqual(JSON.parse(text), JSON.parse(await readFile(join(process.env.VITRINE_CONFIG, 'readings', `${key.split('.').at(-1)}.json`), 'utf8')));
+    // After a reload: that query first, what it prefers further up in other questions, and the page says so.
+    await page.reload();
+    await done(page);
+    let moved = 0;
+    for (const { question } of library[0].questions.slice(0, 3)) {
+      await ask(page, question);
+      const shown = await found(page);
+      for (const method of METHODS) {
+        const expected = asked(question, method);
+        assert.deepEqual([sqls(shown[method].answers), shown[method].by_choice], [sqls(expected.readings), expected.by_choice], `${method}: ${question}`);
+        assert.equal(await page.locator(`#method-${method}`).getByText('The order follows what you chose before').isVisible(), shown[method].by_choice);
+        moved += shown[method].by_choice ? 1 : 0;
+        // A query's place in its tree goes with it.
+        shown[method].places.forEach((place, at) => {
+          if (!place) return;
+          const { outputs } = shown[method].searches[place[0]];
+          assert.ok(outputs.some((output) => output.node === place[1] && Math.abs(output.log_prob - shown[method].answers[at].log_prob) < 1e-9), `${method} ${at}`);
+        });
+      }
+    }
+    assert.ok(moved > 0);
+    await ask(page, question);
+    const again = sqls((await found(page))['logical-beam'].answers);
+    assert.deepEqual([again[0], [...again].sort()], [own[2], [...own].sort()]);
+    assert.equal(await page.locator('#method-logical-beam .ranked li').first().getByText('You meant this').count(), 1);
+    // A file of the search tells nothing of what else was asked.
+    const file = (await downloaded(page, () => page.locator('#method-logical-beam').getByRole('button', { name: 'Search (JSON)' }).click())).text;
+    assert.ok(!file.includes('preferences'));
+    // Other tables know nothing of it.
+    await page.locator('#database').selectOption(library[1].id);
+    await page.waitForFunction((id) => globalThis.vitrine.page.opened?.id === id, library[1].id);
+    await done(page);
+    assert.equal(await page.locator('#remembered').isHidden(), true);
+    await page.locator('#database').selectOption('films');
+    await page.waitForFunction(() => globalThis.vitrine.page.opened?.id === 'films');
+    await done(page);
+    await page.locator('#forget').click();
+    await page.locator('#remembered').waitFor({ state: 'hidden' });
+    assert.deepEqual([await kept(), await page.locator('.badge.meant').count()], [[], 0]);
+    assert.equal(execFileSync(binary, ['sql', 'decode', '--db', db, '--question', question, '--forget'], { encoding: 'utf8' }), 'forgotten\n');
+    await ask(page, question);
+    assert.deepEqual(sqls((await found(page))['logical-beam'].answers), own);
+    // What somebody else left under that name is no choice.
+    await page.evaluate((key) => localStorage.setItem(key, '{"choices":[{"question":7}]}'), key);
+    await ask(page, question);
+    assert.deepEqual(sqls((await found(page))['logical-beam'].answers), own);
+    assert.deepEqual([seen.foreign, seen.errors, await page.evaluate(() => globalThis.violations)], [[], [], []]);
     await context.close();
   });
 

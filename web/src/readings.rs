@@ -16,6 +16,7 @@ use vitrine_core::{
             choice::Choice,
             ladder::ladder,
             merge::{Candidate, Origin},
+            preference::{self, Preferences},
             record::{Purpose, Run},
             results::groups,
         },
@@ -56,6 +57,19 @@ struct Question {
     /// Queries of which the page wants to know which answers mean them.
     #[serde(default)]
     readings: Vec<String>,
+    /// What was chosen before for this schema.
+    #[serde(default)]
+    preferences: Preferences,
+}
+
+/// A choice of the person's.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Choosing {
+    preferences: Preferences,
+    question: String,
+    chosen: String,
+    readings: Vec<String>,
 }
 
 /// A model that writes SQL, and the schema it is asked about.
@@ -91,7 +105,18 @@ impl Readings {
         ddl::OF_SQLITE.to_owned()
     }
 
-    /// Takes the tables that `statements` make, and returns them (JSON).
+    /// What was chosen before and a choice among readings (JSON): what is to be kept of both (JSON).
+    ///
+    /// # Errors
+    /// Texts that are no such choice.
+    pub fn choose(&self, choosing: &str) -> Result<String, JsError> {
+        let Choosing { mut preferences, question, chosen, readings } = serde_json::from_str(choosing)?;
+        let readings: Vec<&str> = readings.iter().map(String::as_str).collect();
+        preferences.choose(&question, &chosen, &readings, &SchemaWords::new(&self.schema));
+        text(&preferences)
+    }
+
+    /// Takes the tables that `statements` make, and returns them (JSON), with the key under which choices for them are kept.
     ///
     /// # Errors
     /// One line that says what cannot be read and where; the schema from before stays.
@@ -110,7 +135,7 @@ impl Readings {
                 json!({ "name": table, "columns": schema.columns_of(number).map(column).collect::<Vec<_>>() })
             })
             .collect();
-        let told = text(&json!({ "tables": tables, "columns": schema.columns.len() }));
+        let told = text(&json!({ "tables": tables, "columns": schema.columns.len(), "key": preference::key(&schema)? }));
         self.schema = schema;
         told
     }
@@ -121,7 +146,7 @@ impl Readings {
     /// # Errors
     /// No schema, a question that cannot be read, settings out of range, and what running the model finds.
     pub fn run(&self, asked: &str, watch: &js_sys::Function, execute: Option<js_sys::Function>) -> Result<String, JsError> {
-        let Question { question, choice, mut limits, readings } = serde_json::from_str(asked)?;
+        let Question { question, choice, mut limits, readings, preferences } = serde_json::from_str(asked)?;
         let decoder = choice.decoder(&mut limits)?;
         let model: &dyn TextToSql = &self.model;
         let pieces = OnceCell::<Pieces>::new();
@@ -142,7 +167,13 @@ impl Readings {
         };
         let asked = Asked::new(model, &question, &self.schema, limits)?.watched(Some(&look));
         let pieces = pieces.get_or_init(|| asked.pieces().clone());
-        let list = decoder.list(&asked)?;
+        let mut list = decoder.list(&asked)?;
+        // What was chosen before comes first, as on the command line.
+        let words = SchemaWords::new(&self.schema);
+        let texts: Vec<&str> = list.candidates.iter().map(|candidate| candidate.sql.as_str()).collect();
+        let preferred = preferences.order(&question, &texts, &words);
+        let by_choice = preferred.first().is_some_and(|first| *first != 0);
+        list.candidates = preferred.iter().map(|place| list.candidates[*place].clone()).collect();
         let groups = match execute {
             Some(execute) => {
                 let queries: Vec<&str> = list.candidates.iter().map(|candidate| candidate.sql.as_str()).collect();
@@ -152,7 +183,6 @@ impl Readings {
         };
         let order: Vec<usize> = (0..list.candidates.len()).collect();
         let found = answers(&list.candidates, &order, groups.as_deref(), false);
-        let words = SchemaWords::new(&self.schema);
         let rungs = match decoder {
             Decoder::LogicalBeam(method) => ladder(&list.record, method.merge, &list.candidates),
             _ => vec![],
@@ -172,7 +202,7 @@ impl Readings {
                 "nodes": run.search.nodes.iter().map(|node| shown(node, piece)).collect::<Vec<_>>() })
         };
         text(&json!({
-            "answers": as_json(&found, ROWS, &words), "places": places, "hits": hits, "ladder": rungs, "notes": list.record.notes, "forwards": list.record.forwards(),
+            "answers": as_json(&found, ROWS, &words), "by_choice": by_choice, "places": places, "hits": hits, "ladder": rungs, "notes": list.record.notes, "forwards": list.record.forwards(),
             "scored": list.record.scored(), "pieces": pieces.pieces.len(), "searches": list.record.runs.iter().map(search).collect::<Vec<_>>(),
         }))
     }

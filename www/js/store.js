@@ -1,4 +1,4 @@
-// What stays in this browser: dropped models by their SHA-256 in the origin's private files, and circuits handed from page to page.
+// What stays in this browser: dropped models by their SHA-256 in the origin's private files, circuits handed from page to page, and which readings were chosen for which tables.
 
 import { keeps } from './host.js';
 
@@ -68,4 +68,32 @@ export function hand(text) {
 /** The circuit that another page left. @returns {string|null} */
 export function handed() {
   return sessionStorage.getItem('vitrine.circuit');
+}
+
+const CHOICES = 'vitrine.readings.';
+/** Longest text of choices that is read again. */
+const MOST_CHOICES = 1 << 20;
+
+/** What was chosen for a schema, by its key; nothing where that cannot be read. @param {string} key @returns {{ choices: { question: string, sql: string }[] }} */
+export function chosen(key) {
+  try {
+    const text = localStorage.getItem(CHOICES + key) ?? '';
+    const found = text.length > MOST_CHOICES ? null : JSON.parse(text || 'null');
+    const texts = (list) => Array.isArray(list) && list.every((one) => typeof one === 'string');
+    if (Array.isArray(found?.choices) && found.choices.every((one) => texts([one?.question, one?.sql]) && texts(one.preferred) && texts(one.rejected))) return found;
+  } catch {
+    // Storage is closed, or the text is none of ours: as if nothing had been chosen.
+  }
+  return { choices: [] };
+}
+
+/** Keeps what was chosen for a schema; null forgets it. Says whether it could be kept. @param {string} key @param {any} choices */
+export function choose(key, choices) {
+  try {
+    if (choices === null) localStorage.removeItem(CHOICES + key);
+    else localStorage.setItem(CHOICES + key, JSON.stringify(choices));
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -48,8 +48,9 @@ function source(origin) {
 /**
  * The list. @param {HTMLElement} root @param {any} found what the search answered @param {{ letter: string, words: string }[]} readings the readings that are looked for
  * @param {(place: number) => void} choose
+ * @param {{ meant: string|undefined, mean: (place: number) => void }} memory the query that was meant by this question, as the person said, and what happens when they say so
  */
-export function list(root, found, readings, choose) {
+export function list(root, found, readings, choose, { meant, mean }) {
   root.replaceChildren(...found.answers.map((answer, place) => {
     const letters = readings.filter((_, i) => found.hits[i]?.includes(place));
     const than = place === 0 ? 'the second' : 'the first';
@@ -57,6 +58,9 @@ export function list(root, found, readings, choose) {
     return make('li', {},
       make('button', { type: 'button', class: 'answer', 'data-place': place, 'aria-pressed': place === 0, click: () => choose(place) }, make('span', { class: 'rank', text: place + 1 }), marked(answer.stretches)),
       make('p', { class: 'why' }, ...letters.map(({ letter, words }) => make('span', { class: 'badge', text: `${letter}: ${words}` })), visible(why, 600)),
-      result(answer, place + 1));
+      result(answer, place + 1),
+      found.answers.length < 2 ? null : make('p', { class: 'mean' }, answer.sql === meant
+        ? make('span', { class: 'badge meant', tabindex: -1, text: 'You meant this' })
+        : make('button', { type: 'button', class: 'quiet', 'aria-label': `I meant query ${place + 1}`, text: 'I meant this', click: () => mean(place) })));
   }));
 }

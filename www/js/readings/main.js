@@ -7,6 +7,7 @@ import { database } from '../host.js';
 import { brief, count } from '../numbers.js';
 import { fault, say, seed } from '../page.js';
 import * as state from '../state.js';
+import * as store from '../store.js';
 import { Client } from '../worker/client.js';
 import { Panel } from './panel.js';
 import { table, verdict } from './summary.js';
@@ -47,7 +48,7 @@ const METHODS = [
 ];
 
 const page = {
-  library: [], own: null, model: { base: MODEL }, client: new Client('readings.js', 'sql'), opened: null, panels: METHODS.map((method) => new Panel(method)), running: false, example: 0, readings: [],
+  library: [], own: null, model: { base: MODEL }, client: new Client('readings.js', 'sql'), opened: null, panels: METHODS.map((method) => new Panel(method, remember)), key: '', running: false, example: 0, readings: [],
 };
 const player = new Player(draw, BEAT_MS);
 
@@ -84,6 +85,37 @@ function show(schema) {
   byId('tables').replaceChildren(...schema.tables.slice(0, 60).map((table) => make('section', {}, make('h3', { text: visible(table.name, 60) }), make('ul', {}, ...table.columns.slice(0, 60).map(column)))));
 }
 
+/** Says what is remembered of these tables. */
+function remembered() {
+  const { length } = store.chosen(page.key).choices;
+  byId('remembered').hidden = length === 0;
+  byId('remembered-words').textContent = length === 1 ? 'For one question to these tables you said which query you meant; it comes first next time. This browser remembers it, and nothing else does.' : `For ${count(length)} questions to these tables you said which query you meant; those come first next time. This browser remembers it, and nothing else does.`;
+}
+
+/** The query that was meant by a question, as the person said. @param {string} question */
+const meant = (question) => store.chosen(page.key).choices.find((one) => one.question === question)?.sql;
+
+/** Lists again what was found, with what is remembered now. */
+function relist() {
+  remembered();
+  for (const panel of page.panels.filter(({ found }) => found)) {
+    panel.listed(meant(panel.asked.question));
+    panel.choose(panel.search, panel.chosen);
+  }
+}
+
+/** The person says which query was meant. @param {Panel} panel @param {number} place */
+async function remember(panel, place) {
+  await guarded(async () => {
+    const readings = panel.found.answers.map(({ sql }) => sql);
+    const choices = await page.client.call('choose', { preferences: store.chosen(page.key), question: panel.asked.question, chosen: readings[place], readings });
+    if (!store.choose(page.key, choices)) throw new Error('this browser keeps nothing for this page, so the choice is not remembered');
+    relist();
+    panel.list.querySelector('.badge.meant')?.focus();
+    say('Remembered: it comes first when you ask again.');
+  })();
+}
+
 /** Opens a model and the chosen database, unless they are there already; a model stays the page's only where it can be opened. */
 async function ready(model = page.model) {
   const example = chosen();
@@ -97,6 +129,8 @@ async function ready(model = page.model) {
   const source = example ? { name: example.id, text: await database(example.file) } : { name: wanted.name, text: wanted.text, bytes: wanted.bytes };
   const schema = await page.client.call('database', source);
   show(schema);
+  page.key = schema.key;
+  remembered();
   if (source.text !== undefined) byId('ddl').value = source.text;
   byId('about').textContent = [example?.note ?? 'Your own database. The small model that comes with this page knows few words: it links words of a question with names that share letters.', schema.without && sentence(schema.without)].filter(Boolean).join(' ');
   const questions = example?.questions ?? [];
@@ -131,9 +165,10 @@ async function search() {
     const panel = page.panels[at];
     panel.view = player.view();
     const asked = { question, choice: method.ask(s), limits: { k: LIST, max_tokens: MOST_PIECES, seed: s.seed, trace_cuts: true }, readings: page.readings.map(({ sql }) => sql) };
-    const found = await page.client.call('search', asked, (nodes) => panel.grow(nodes));
+    // What was chosen before goes along, but not into what is saved of this question.
+    const found = await page.client.call('search', { ...asked, preferences: store.chosen(page.key) }, (nodes) => panel.grow(nodes));
     panel.view = { ...player.view(), step: Infinity };
-    panel.take(found, asked, page.readings, command(method, s, question, example));
+    panel.take(found, asked, page.readings, command(method, s, question, example), meant(question));
   }
   player.all(Math.max(...page.panels.map((panel) => panel.deepest())));
   verdict(byId('verdict'), page.panels, page.readings);
@@ -226,6 +261,11 @@ guarded(async () => {
     page.client.end();
     page.opened = null;
     say('Stopped.');
+  });
+  byId('forget').addEventListener('click', () => {
+    store.choose(page.key, null);
+    relist();
+    say('Forgotten: lists come in their own order when you ask again.');
   });
   byId('database').addEventListener('change', guarded(async () => {
     await ready();

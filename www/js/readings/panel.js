@@ -23,11 +23,12 @@ export function titled(purpose) {
 }
 
 export class Panel {
-  /** @param {{ id: string, title: string, idea: string }} method */
-  constructor(method) {
+  /** @param {{ id: string, title: string, idea: string }} method @param {(panel: Panel, place: number) => void} mean what happens when a person says which query was meant */
+  constructor(method, mean) {
     this.method = method;
+    this.mean = (place) => mean(this, place);
     this.view = { step: 0, cuts: false };
-    this.verdict = make('p', { class: 'note' });
+    this.order = make('p', { class: 'note', hidden: true, text: 'The order follows what you chose before for these tables.' });
     this.list = make('ol', { class: 'ranked', 'aria-label': `Queries of ${method.title}` });
     this.cost = make('p', { class: 'note cost' });
     this.ladder = make('div', { class: 'ladder', hidden: true });
@@ -41,7 +42,7 @@ export class Panel {
     this.tree = new Branches(this.picture, { choose: (node) => this.choose(this.search, node) });
     this.root = make('section', { class: 'method', 'aria-labelledby': `${method.id}-h`, id: `method-${method.id}` },
       make('h2', { id: `${method.id}-h`, text: method.title }), make('p', { class: 'note', text: method.idea }),
-      this.list, this.cost, this.ladder, this.title, this.picture, this.about, this.exports, this.command);
+      this.order, this.list, this.cost, this.ladder, this.title, this.picture, this.about, this.exports, this.command);
     this.clear();
   }
 
@@ -49,7 +50,7 @@ export class Panel {
     Object.assign(this, { found: null, asked: null, growing: [], search: 0, chosen: null });
     for (const part of [this.list, this.about, this.picture, this.ladder]) part.replaceChildren();
     for (const part of [this.cost, this.title]) part.textContent = '';
-    for (const part of [this.ladder, this.exports, this.command, this.picture]) part.hidden = true;
+    for (const part of [this.order, this.ladder, this.exports, this.command, this.picture]) part.hidden = true;
   }
 
   /** Nodes that a running search has told. */
@@ -62,10 +63,16 @@ export class Panel {
     this.draw();
   }
 
-  /** What was found. @param {any} found @param {any} asked @param {any[]} readings @param {string} command */
-  take(found, asked, readings, command) {
-    Object.assign(this, { found, asked, growing: [] });
-    list(this.list, found, readings, (place) => this.pick(place));
+  /** The list, with what the person said was meant. @param {string|undefined} meant */
+  listed(meant) {
+    list(this.list, this.found, this.readings, (place) => this.pick(place), { meant, mean: this.mean });
+  }
+
+  /** What was found. @param {any} found @param {any} asked @param {any[]} readings @param {string} command @param {string|undefined} meant */
+  take(found, asked, readings, command, meant) {
+    Object.assign(this, { found, asked, readings, growing: [] });
+    this.listed(meant);
+    this.order.hidden = !found.by_choice;
     if (found.answers.length === 0) this.list.replaceChildren(make('li', { class: 'why', text: 'It wrote no query.' }));
     this.cost.textContent = `${plural(found.forwards, 'forward pass', 'forward passes')} over ${plural(found.scored, 'prefix', 'prefixes')} in ${plural(found.searches.length, 'search', 'searches')}, ${brief(found.milliseconds)} ms with running the queries.`;
     this.ladder.hidden = found.ladder.length === 0;

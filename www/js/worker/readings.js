@@ -59,6 +59,11 @@ serve({
     return { ...found, milliseconds: performance.now() - began };
   },
 
+  /** What was chosen before and a choice: what is to be kept. */
+  choose(choosing) {
+    return JSON.parse(readings.choose(JSON.stringify(choosing)));
+  },
+
   /** What one query returns. */
   execute(sql) {
     return database ? JSON.parse(database.run(sql)) : null;

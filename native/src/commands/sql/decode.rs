@@ -24,7 +24,7 @@ use crate::{
     text_to_sql::{
         self,
         endpoint::Endpoint,
-        preference::{Preferences, forget},
+        preference::{self, forget},
     },
 };
 
@@ -143,7 +143,7 @@ pub fn run(args: &Decode, context: Context) -> Result<()> {
         }
     }
     ensure!((1..=50).contains(&args.k), "--k is {}, but has to be between 1 and 50", args.k);
-    let preferences = Preferences::read(&schema)?;
+    let mut preferences = preference::read(&schema)?;
     let words = SchemaWords::new(&schema);
     let list = list(args, &schema)?;
     let groups = match &mut file {
@@ -167,7 +167,8 @@ pub fn run(args: &Decode, context: Context) -> Result<()> {
     if let Some(n) = args.choose {
         let chosen = n.checked_sub(1).and_then(|n| preferred.get(n)).and_then(|place| texts.get(*place));
         let chosen = chosen.with_context(|| format!("--choose is {n}, but there are {} readings", texts.len()))?;
-        preferences.choose(&args.question, chosen, &texts, &schema, &words)?;
+        preferences.choose(&args.question, chosen, &texts, &words);
+        preference::keep(&preferences, &schema)?;
     }
     let mut placed: Vec<Option<Answer>> = readings.drain(..).map(Some).collect();
     let readings: Vec<Answer> = preferred.iter().filter_map(|place| placed[*place].take()).collect();

@@ -7,6 +7,7 @@
 //! | [`masking`] | decoding again with names of the schema hidden |
 //! | [`results`] | groups of equal results, and rankings that use them |
 //! | [`difference`] | what one reading does that another does not, in words |
+//! | [`preference`] | which readings a person chose, and what they bring forward later |
 //! | [`choice`] | what a person chooses of a decoder, as plain data |
 //! | [`asked`], [`record`] | a question being decoded; every search of it as plain data |
 //! | [`answer`], [`ladder`] | the list, and the way from plans to queries, as people read them |
@@ -24,6 +25,7 @@ pub mod logical_beam;
 pub mod masking;
 pub mod merge;
 pub mod plans;
+pub mod preference;
 pub mod record;
 pub mod results;
 pub mod target;
@@ -35,4 +37,4 @@ pub use logical_beam::LogicalBeam;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod toy;
+pub(super) mod toy;
