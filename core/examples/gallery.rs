@@ -14,6 +14,50 @@
 use vitrine_core::findings::*;
 use vitrine_core::report::{self, Options};
 
+/// Two trees with lists; figures and queries are invented.
+fn searches() -> Searches {
+    use BranchFate::{Dropped, Ended, Inner};
+    let branch = |parent: Option<u32>, text: &str, score: f64, fate: BranchFate, allowed: Option<u64>, place: Option<u32>| Branch {
+        parent,
+        text: text.into(),
+        score: Some(score),
+        fate,
+        allowed,
+        place,
+        note: if fate == Inner { "Beside it: 9 scored lower than those kept".into() } else { String::new() },
+    };
+    let listed = |text: &str, score: f64, readings: &[u32]| Listed {
+        text: text.into(),
+        score: Some(score),
+        readings: readings.to_vec(),
+        source: "plain beam, rank 1".into(),
+    };
+    let tree = |name: &str| Tree {
+        name: name.into(),
+        note: "412 prefixes scored in 38 batches".into(),
+        branches: vec![
+            branch(None, "select", -0.01, Inner, Some(2_318), None),
+            branch(Some(0), " years_old from singer", -0.75, Inner, Some(2_318), None),
+            branch(Some(1), " where country = 'France'", -0.9, Ended, None, Some(0)),
+            branch(Some(1), " where song_name like 'Love%' and country = 'France' and is_male = 'F'", -2.5, Ended, None, None),
+            branch(Some(0), " birthdate from singer where country = 'France'", -1.2, Ended, None, Some(1)),
+            branch(Some(0), " birthdate from", -4.0, Dropped, None, None),
+        ],
+        list: vec![
+            listed("select years_old from singer where country = 'France'", -0.9, &[0]),
+            listed("select birthdate from singer where country = 'France'", -1.2, &[1]),
+        ],
+    };
+    Searches {
+        readings: vec![
+            "select years_old from singer where country = 'France'".into(),
+            "select birthdate from singer where country = 'France'".into(),
+        ],
+        trees: vec![tree("Plain beam search"), tree("LogicalBeam")],
+        score_label: "log-probability (nats)".into(),
+    }
+}
+
 fn noise(i: u64) -> f64 {
     let mut x = i.wrapping_mul(0x9E3779B97F4A7C15);
     x ^= x >> 29;
@@ -305,6 +349,12 @@ fn findings() -> Findings {
     }
     c.totals.kept = 90;
     f.panels.push(Panel::new("seeds", "Two seeds compared", "Edges of two runs with the same settings.", c));
+    f.panels.push(Panel::new(
+        "searches",
+        "What two searches did with one question",
+        "Pieces without an alternative make one branch.",
+        searches(),
+    ));
     f.panels.push(Panel::new("notes","How to read these circuits","",Text{paragraphs:vec!["Every component that adds to the residual stream is a writer; every input that reads it is a reader. An edge is kept when cutting it would change the answer too much.".into()],fixed_width:false}));
     f.panels.push(Panel::new("prompts","A prompt pair","Clean and corrupted prompt of the same length.",Text{paragraphs:vec!["clean      When Mary and John went to the store, John gave a drink to\ncorrupted  When Mary and John went to the store, Anna gave a drink to".into()],fixed_width:true}));
     f
@@ -372,6 +422,24 @@ fn hostile() -> Findings {
                 }
                 t.rows[1][0] = Cell::Text("x".repeat(1 << 20));
                 t.rows[0][0] = Cell::Text("=1+1".into());
+            }
+            Body::Searches(s) => {
+                s.score_label = next();
+                for r in &mut s.readings {
+                    *r = next();
+                }
+                for t in &mut s.trees {
+                    t.name = next();
+                    t.note = next();
+                    for b in &mut t.branches {
+                        b.text = next();
+                        b.note = next();
+                    }
+                    for l in &mut t.list {
+                        l.text = next();
+                        l.source = next();
+                    }
+                }
             }
             Body::Circuit(c) => {
                 c.weight_label = next();

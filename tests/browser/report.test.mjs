@@ -126,12 +126,15 @@ for (const [name, variable] of [
             assert.deepEqual(rows.slice(1).map(([line, x, y]) => [line, Number(x), Number(y)]), points);
           } else if (body.kind === 'bars') {
             assert.equal(rows.length, 1 + body.categories.length * body.groups.length);
+          } else if (body.kind === 'searches') {
+            const texts = body.trees.flatMap((tree) => [...tree.branches.map((branch) => [tell(tree.name), tell(branch.text), branch.score]), ...tree.list.map((listed) => [tell(tree.name), tell(listed.text), listed.score])]);
+            assert.deepEqual(rows.slice(1).map(([name, , , text, score]) => [name, text, score === '' ? null : Number(score)]), texts);
           } else if (body.kind === 'circuit') {
             const edges = body.edges.map(([writer, reader, weight]) => [tell(body.writers[writer].name), tell(body.readers[reader].name), weight]);
             assert.deepEqual(rows.slice(1).map(([from, to, weight]) => [from, to, Number(weight)]), edges);
           }
         }
-        if (['series', 'bars', 'circuit'].includes(body.kind)) {
+        if (['series', 'bars', 'circuit', 'searches'].includes(body.kind)) {
           const svg = await downloaded(page, () => section.getByRole('button', { name: 'SVG', exact: true }).click());
           // Parsed elsewhere: a style in a parsed document counts against the policy of the page that parses it.
           const read = await plain.page.evaluate((text) => {

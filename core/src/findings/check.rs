@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Axis, Band, Bars, Body, Cell, Circuit, FINDINGS_SCHEMA, Findings, FindingsError, NodeKind, Panel, RUN_SCHEMA, RunRecord, Scale, Series,
-    Table, json,
+    Axis, Band, Bars, Body, Cell, Circuit, FINDINGS_SCHEMA, Findings, FindingsError, NodeKind, Panel, RUN_SCHEMA, RunRecord, Scale,
+    Searches, Series, Table, json,
 };
 
 /// The bounds, in one place.
@@ -35,6 +35,9 @@ pub mod limits {
     pub const PICTURES: usize = 100;
     pub const PICTURE_BYTES: usize = 1 << 20;
     pub const PICTURE_SIDE: u32 = 16_384;
+    /// Trees beside each other, and branches of one.
+    pub const TREES: usize = 16;
+    pub const BRANCHES: usize = 2_000;
     /// Nesting of the configuration.
     pub const CONFIG_DEPTH: usize = 64;
 }
@@ -120,6 +123,7 @@ fn check_panel(place: &str, panel: &Panel) -> Check {
                 rule(&place, sized && picture.is_png(), "it is not a PNG file of the size that is told")
             })
         }
+        Body::Searches(body) => searches(place, body),
         Body::Text(body) => texts(place, &body.paragraphs),
     }
 }
@@ -252,6 +256,35 @@ fn edges(place: &str, body: &Circuit) -> Check {
     }
     rule(place, kept <= body.totals.kept, "more kept edges are listed than the total says")?;
     rule(place, body.totals.kept <= body.totals.edges, "more edges are kept than the graph has")
+}
+
+fn searches(place: &str, body: &Searches) -> Check {
+    text(place, &body.score_label)?;
+    texts_up_to(place, &body.readings, limits::TREES)?;
+    at_most(place, body.trees.len(), limits::TREES)?;
+    for tree in &body.trees {
+        let place = format!("{place}, tree {:?}", json::clip(&tree.name));
+        text(&place, &tree.name)?;
+        text(&place, &tree.note)?;
+        at_most(&place, tree.branches.len(), limits::BRANCHES)?;
+        at_most(&place, tree.list.len(), limits::BRANCHES)?;
+        for (index, branch) in tree.branches.iter().enumerate() {
+            text(&place, &branch.text)?;
+            text(&place, &branch.note)?;
+            branch.score.map_or(Ok(()), |score| finite(&place, score))?;
+            // What goes on from a branch stands behind it, so there are no circles.
+            branch.parent.map_or(Ok(()), |parent| inside(&place, parent, index))?;
+            branch.place.map_or(Ok(()), |at| inside(&place, at, tree.list.len()))?;
+        }
+        for listed in &tree.list {
+            text(&place, &listed.text)?;
+            text(&place, &listed.source)?;
+            listed.score.map_or(Ok(()), |score| finite(&place, score))?;
+            at_most(&place, listed.readings.len(), body.readings.len())?;
+            listed.readings.iter().try_for_each(|reading| inside(&place, *reading, body.readings.len()))?;
+        }
+    }
+    Ok(())
 }
 
 fn axis(place: &str, axis: &Axis) -> Check {

@@ -21,6 +21,7 @@ mod json;
 mod panel;
 mod pictures;
 mod run;
+mod searches;
 mod series;
 mod table;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use json::{canonical_json, hex, sha256_hex};
 pub use panel::{Body, Panel, Text};
 pub use pictures::{Picture, Pictures};
 pub use run::RunRecord;
+pub use searches::{Branch, BranchFate, Listed, Searches, Tree};
 pub use series::{Axis, Band, Line, Mark, Scale, Series};
 pub use table::{Best, Cell, Column, ColumnKind, Table};
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bars, Circuit, Pictures, Series, Table};
+use super::{Bars, Circuit, Pictures, Searches, Series, Table};
 
 /// One figure, table, circuit or text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub enum Body {
     Circuit(Circuit),
     /// Small pictures.
     Pictures(Pictures),
+    /// Trees of searches for one question.
+    Searches(Searches),
     /// Paragraphs.
     Text(Text),
 }
@@ -48,7 +50,7 @@ pub struct Text {
 }
 
 impl Panel {
-    /// A panel with any body. `body` may be a [`Series`], [`Bars`], [`Table`], [`Circuit`], [`Pictures`] or [`Text`].
+    /// A panel with any body. `body` may be a [`Series`], [`Bars`], [`Table`], [`Circuit`], [`Pictures`], [`Searches`] or [`Text`].
     #[must_use]
     pub fn new(id: impl Into<String>, title: impl Into<String>, caption: impl Into<String>, body: impl Into<Body>) -> Self {
         Self { id: id.into(), title: title.into(), caption: caption.into(), body: body.into() }
@@ -65,6 +67,7 @@ impl Body {
             Self::Table(_) => "table",
             Self::Circuit(_) => "circuit",
             Self::Pictures(_) => "pictures",
+            Self::Searches(_) => "searches",
             Self::Text(_) => "text",
         }
     }
@@ -97,6 +100,12 @@ impl From<Circuit> for Body {
 impl From<Pictures> for Body {
     fn from(body: Pictures) -> Self {
         Self::Pictures(body)
+    }
+}
+
+impl From<Searches> for Body {
+    fn from(body: Searches) -> Self {
+        Self::Searches(body)
     }
 }
 

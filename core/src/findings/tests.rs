@@ -194,3 +194,42 @@ proptest! {
         let _ = Findings::from_json(&json);
     }
 }
+
+#[test]
+fn trees_that_point_nowhere_or_in_circles_are_refused() {
+    let branch = |parent, place| Branch {
+        parent,
+        text: "a".into(),
+        score: Some(-1.0),
+        fate: BranchFate::Ended,
+        allowed: None,
+        place,
+        note: String::new(),
+    };
+    let listed = |reading| Listed { text: "a".into(), score: None, readings: vec![reading], source: String::new() };
+    let of = |branches: Vec<Branch>, list: Vec<Listed>| {
+        let tree = Tree { name: "t".into(), note: String::new(), branches, list };
+        let mut findings = Findings::new("s", "s");
+        findings.panels.push(Panel::new(
+            "p",
+            "",
+            "",
+            Searches { readings: vec!["r".into()], trees: vec![tree], score_label: "score".into() },
+        ));
+        findings
+    };
+    let fine = of(vec![branch(None, None), branch(Some(0), Some(0)), branch(Some(0), None), branch(Some(1), None)], vec![listed(0)]);
+    assert_eq!(Findings::from_json(fine.to_json().unwrap().as_bytes()).unwrap(), fine);
+    let Body::Searches(searches) = &fine.panels[0].body else { panic!("searches") };
+    let order: Vec<(usize, Option<u32>)> = searches.trees[0].rows().iter().map(|(depth, branch)| (*depth, branch.parent)).collect();
+    assert_eq!(order, [(0, None), (1, Some(0)), (2, Some(1)), (1, Some(0))], "what goes on from a branch stands behind it");
+    for broken in [
+        of(vec![branch(Some(0), None)], vec![]),
+        of(vec![branch(None, None), branch(Some(2), None), branch(Some(1), None)], vec![]),
+        of(vec![branch(None, Some(1))], vec![listed(0)]),
+        of(vec![], vec![listed(1)]),
+        of(vec![branch(None, None); limits::BRANCHES + 1], vec![]),
+    ] {
+        assert!(broken.check().is_err());
+    }
+}

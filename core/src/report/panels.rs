@@ -6,7 +6,7 @@ use super::numbers::{brief, count};
 use super::svg::{self, Drawing, Naming, Size};
 use super::text::{self, CELL, LONG, NAME, PROSE, label, shown};
 use super::{Options, tables};
-use crate::findings::{Bars, Body, Circuit, Panel, Series};
+use crate::findings::{Bars, Body, BranchFate, Circuit, Panel, Searches, Series};
 
 /// Edges listed under a circuit without a script.
 const LISTED_EDGES: usize = 100;
@@ -46,7 +46,7 @@ pub(super) fn panel(run: usize, index: usize, panel: &Panel, options: &Options, 
             p.tools hidden {
                 @if !matches!(panel.body, Body::Text(_) | Body::Pictures(_)) { button type="button" data-do="csv" { "CSV" } " " }
                 button type="button" data-do="json" { "JSON" }
-                @if matches!(panel.body, Body::Series(_) | Body::Bars(_) | Body::Circuit(_)) { " " button type="button" data-do="svg" { "SVG" } }
+                @if matches!(panel.body, Body::Series(_) | Body::Bars(_) | Body::Circuit(_) | Body::Searches(_)) { " " button type="button" data-do="svg" { "SVG" } }
             }
         }
     }
@@ -93,6 +93,7 @@ fn body(id: &str, title: &str, panel: &Panel, caption: &Markup, options: &Option
                 figcaption { (caption) }
             }
         },
+        Body::Searches(body) => searches(id, title, body, caption),
         Body::Text(body) => html! {
             @for paragraph in &body.paragraphs {
                 @if body.fixed_width { pre tabindex="0" { bdi { (text::lines(paragraph, LONG)) } } }
@@ -138,6 +139,87 @@ fn circuit(id: &str, title: &str, body: &Circuit, caption: &Markup, options: &Op
             (tables::numbers("Kept edges, the strongest first", &columns, &rows, listed.len()))
         }
     }
+}
+
+fn searches(id: &str, title: &str, body: &Searches, caption: &Markup) -> Markup {
+    let description = describe_searches(body);
+    let naming = Naming { id, title, description: &description };
+    let score = |score: Option<f64>| html! { @if let Some(score) = score { (brief(score)) } };
+    let mut rows = vec![];
+    for tree in &body.trees {
+        for (depth, branch) in tree.rows() {
+            let fate = match branch.fate {
+                BranchFate::Inner => "goes on",
+                BranchFate::Ended => "whole",
+                BranchFate::Dropped => "dropped",
+            };
+            let place = branch.place.map(|place| format!(", number {} of the list", place + 1)).unwrap_or_default();
+            rows.push(vec![
+                html! { (shown(&tree.name, 60)) },
+                html! { (depth) },
+                html! { (shown(&branch.text, CELL)) },
+                score(branch.score),
+                html! { @if let Some(allowed) = branch.allowed { (count(allowed)) } },
+                html! { (fate) (place) @if !branch.note.is_empty() { "; " (shown(&branch.note, CELL)) } },
+            ]);
+        }
+        for (place, listed) in tree.list.iter().enumerate() {
+            let readings = listed.readings.iter().map(|reading| svg::letter(*reading));
+            rows.push(vec![
+                html! { (shown(&tree.name, 60)) },
+                html! {},
+                html! { (shown(&listed.text, CELL)) },
+                score(listed.score),
+                html! {},
+                html! { "number " (place + 1) ", " (shown(&listed.source, CELL)) @for letter in readings { ", reading " (letter) } },
+            ]);
+        }
+    }
+    let total = rows.len();
+    rows.truncate(LISTED_VALUES);
+    let columns = [
+        html! { "Search" },
+        html! { "Depth" },
+        html! { "Text" },
+        html! { (shown(&body.score_label, 60)) },
+        html! { "May follow" },
+        html! { "What became of it" },
+    ];
+    let cut = body.trees.iter().any(|tree| tree.branches.len() > svg::MOST_BRANCHES);
+    html! {
+        figure {
+            @for size in Size::BOTH { (svg::searches(body, size, naming)) }
+            figcaption {
+                (caption)
+                @if cut { " Only the first branches are drawn; the numbers below go further." }
+            }
+        }
+        details { summary { "The branches and lists" } (tables::mixed("Branches as they are drawn, then each list", &columns, &[1, 3, 4], &rows, total)) }
+    }
+}
+
+/// What the figure shows, for those who do not see it.
+fn describe_searches(body: &Searches) -> String {
+    let mut words = String::new();
+    for tree in body.trees.iter().take(4) {
+        let whole = tree.branches.iter().filter(|branch| branch.fate == BranchFate::Ended).count();
+        words.push_str(&format!(
+            "{}: {}, {}, a list of {}",
+            label(&tree.name, 60),
+            plural(tree.branches.len(), "branch", "branches"),
+            plural(whole, "whole text", "whole texts"),
+            tree.list.len()
+        ));
+        for (reading, _) in (0..).zip(&body.readings) {
+            let at = tree.list.iter().position(|listed| listed.readings.contains(&reading));
+            words.push_str(&match at {
+                Some(at) => format!(", reading {} at number {}", svg::letter(reading), at + 1),
+                None => format!(", reading {} is not in it", svg::letter(reading)),
+            });
+        }
+        words.push_str(". ");
+    }
+    words.trim_end().to_owned()
 }
 
 fn describe_circuit(body: &Circuit, drawing: &Drawing<'_>) -> String {

@@ -88,14 +88,21 @@ fn best(body: &Table, at: usize, column: &Column) -> Option<f64> {
 
 /// A plain table of numbers under a figure: columns, rows, and how many rows there are in all.
 pub(super) fn numbers(caption: &str, columns: &[Markup], rows: &[Vec<Markup>], total: usize) -> Markup {
+    let all: Vec<usize> = (1..columns.len()).collect();
+    mixed(caption, columns, &all, rows, total)
+}
+
+/// The same with numbers in some of the columns only.
+pub(super) fn mixed(caption: &str, columns: &[Markup], numbers: &[usize], rows: &[Vec<Markup>], total: usize) -> Markup {
+    let class = |at: usize| if numbers.contains(&at) { "num" } else { "txt" };
     html! {
         div.scroll role="region" tabindex="0" aria-label="Table, scrolls sideways" {
             table.data.small {
                 caption { (caption) }
-                thead { tr { @for (at, column) in columns.iter().enumerate() { th scope="col" class=(if at == 0 { "txt" } else { "num" }) { (column) } } } }
+                thead { tr { @for (at, column) in columns.iter().enumerate() { th scope="col" class=(class(at)) { (column) } } } }
                 tbody { @for row in rows { tr {
                     @for (at, cell) in row.iter().enumerate() {
-                        @if at == 0 { th scope="row" class="txt" { (cell) } } @else { td.num { (cell) } }
+                        @if at == 0 { th scope="row" class="txt" { (cell) } } @else { td class=(class(at)) { (cell) } }
                     }
                 } } }
             }

@@ -16,6 +16,7 @@ use vitrine_core::{
     study::logical_beam::{
         beam::{Decoder, Limits},
         comparison::{Answers, ask, findings},
+        figure,
         golden_coverage::{self, Line},
         sql::{ambiguate::Kind, schema::Schema, tables_json},
         synthetic::{SyntheticConfig, synthetic},
@@ -71,7 +72,7 @@ pub struct LogicalBeam {
 }
 
 /// Where training data of the published benchmark lies.
-fn given_data() -> Option<PathBuf> {
+pub(super) fn given_data() -> Option<PathBuf> {
     std::env::var_os("VITRINE_DATA").map(PathBuf::from).filter(|folder| folder.join("ambiqt").is_dir() && folder.join("spider").is_dir())
 }
 
@@ -81,9 +82,9 @@ fn unix_ms() -> u64 {
 }
 
 /// Ambiguous questions, the schemas they are about, and the hashes of the files they came from.
-type Questions = (Vec<Line>, Vec<Schema>, BTreeMap<String, String>);
+pub(super) type Questions = (Vec<Line>, Vec<Schema>, BTreeMap<String, String>);
 
-fn questions(ambiqt: Option<&Path>, seed: u64) -> Result<Questions> {
+pub(super) fn questions(ambiqt: Option<&Path>, seed: u64) -> Result<Questions> {
     let Some(folder) = ambiqt else {
         let made = synthetic(&SyntheticConfig { seed, ..SyntheticConfig::default() });
         return Ok((made.ambiguous, made.schemas, BTreeMap::new()));
@@ -173,10 +174,14 @@ pub fn run(args: &LogicalBeam, context: Context) -> Result<Outcome> {
                 .map(|(name, decoder)| (format!("{name}, whole names"), decoder, true)),
         )
         .collect();
+    // Of each kind so many questions, evenly spread.
+    let chosen = |kind: Kind| -> Vec<&Line> {
+        let of_kind: Vec<&Line> = lines.iter().filter(|line| line.example.kind == kind).collect();
+        of_kind.iter().step_by(of_kind.len().div_ceil(most).max(1)).copied().collect()
+    };
     let mut all = vec![];
     for kind in Kind::ALL {
-        let of_kind: Vec<&Line> = lines.iter().filter(|line| line.example.kind == kind).collect();
-        let some: Vec<&&Line> = of_kind.iter().step_by(of_kind.len().div_ceil(most).max(1)).collect();
+        let some = chosen(kind);
         for (name, decoder, whole) in &views {
             if let Trained::Slots(model) = &mut model {
                 model.whole_names = *whole;
@@ -197,6 +202,14 @@ pub fn run(args: &LogicalBeam, context: Context) -> Result<Outcome> {
         Some(_) => "AmbiQT's kinds C, T, J and P on databases rebuilt from Spider's (CC BY-SA 4.0).",
         None => "Questions and schemas made by rule: they show how the methods differ, not how good they are on people's questions.",
     };
+    if let Trained::Slots(model) = &mut model {
+        model.whole_names = args.whole_names;
+    }
+    for (kind, number) in figure::telling(&all) {
+        let some = chosen(kind);
+        let line = some.get(number).context("a question is gone")?;
+        findings.panels.push(figure::panel(model.model(), line, schema(&line.database)?, limits)?);
+    }
     findings.caveats = vec![
         format!("A small model ({:.1} million numbers {}) trained in minutes.", model.numbers() as f64 / 1e6, model.describe()),
         about.to_owned(),

@@ -93,6 +93,16 @@
           rows.push([category, group.name, group.values[at], measured ? group.band.low[at] : null, measured ? group.band.high[at] : null]);
         });
       });
+    } else if (body.kind === 'searches') {
+      rows.push(['search', 'branch', 'goes on from', 'text', body.score_label, 'may follow', 'fate', 'place', 'note']);
+      body.trees.forEach(function (tree) {
+        tree.branches.forEach(function (branch, at) {
+          rows.push([tree.name, at + 1, branch.parent === null ? null : branch.parent + 1, branch.text, branch.score, branch.allowed, branch.fate, branch.place === null ? null : branch.place + 1, branch.note]);
+        });
+        tree.list.forEach(function (listed, at) {
+          rows.push([tree.name, null, null, listed.text, listed.score, null, 'list', at + 1, [listed.source].concat(listed.readings.map(function (reading) { return body.readings[reading]; })).join('; ')]);
+        });
+      });
     } else if (body.kind === 'circuit') {
       rows.push(['from', 'to', body.weight_label || 'weight', 'kept', 'set']);
       body.edges.forEach(function (edge) {

@@ -10,11 +10,13 @@ mod circuit;
 mod circuit_layout;
 mod legend;
 mod scale;
+mod searches;
 mod series;
 
 pub(super) use bars::{MOST_BARS, bars};
 pub(super) use circuit::{circuit, key};
 pub(super) use circuit_layout::{Drawing, strongest};
+pub(super) use searches::{MOST_BRANCHES, letter, searches};
 pub(super) use series::series;
 
 use maud::{Markup, html};

@@ -110,7 +110,8 @@ pub fn findings(all: &[Answers], seed: u64) -> Findings {
     findings
 }
 
-fn described(kind: Kind) -> &'static str {
+/// A kind in words.
+pub(super) fn described(kind: Kind) -> &'static str {
     match kind {
         Kind::C => "Ambiguous columns",
         Kind::T => "Ambiguous tables",

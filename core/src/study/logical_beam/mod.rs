@@ -10,6 +10,7 @@
 //! | [`model`], [`seq2seq`] | a text-to-SQL model that trains in minutes; one from scratch, text in and text out |
 //! | [`synthetic`] | questions and queries made by rule |
 //! | [`comparison`] | decoders against each other, with intervals and judged claims |
+//! | [`figure`] | what two decoders did with one question, drawn |
 //! | [`golden`], [`golden_coverage`] | comparison with what the official evaluators computed |
 //!
 //! **Source.** Bhaskar, Tomar, Sathe, Sarawagi, "Benchmarking and Improving Text-to-SQL Generation under Ambiguity", EMNLP 2023.
@@ -17,6 +18,7 @@
 pub mod beam;
 pub mod causal;
 pub mod comparison;
+pub mod figure;
 pub mod golden;
 pub mod golden_coverage;
 pub mod model;

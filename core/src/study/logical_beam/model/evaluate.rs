@@ -86,17 +86,19 @@ pub fn score(model: &dyn TextToSql, pair: &Pair, schema: &Schema, width: usize, 
     Ok(list)
 }
 
+/// Which readings each query of a list is; empty where the evaluator cannot read the original query.
+pub fn hits(line: &Line, list: &[String], names: &Names) -> Vec<Hits> {
+    let Ok(gold) = Gold::new(&line.example.original, names) else { return vec![] };
+    let hit = |sql: &String| {
+        let [first, second] = map_back(&line.example, &normalise(sql)).map(|sql| gold.judge(&sql).exact);
+        Hits::new(&line.example.change, first, second)
+    };
+    list.iter().map(hit).collect()
+}
+
 /// Whether a list holds one reading, and both.
 pub fn covered(line: &Line, list: &[String], names: &Names) -> [bool; 2] {
-    let Ok(gold) = Gold::new(&line.example.original, names) else { return [false; 2] };
-    let hits: Vec<Hits> = list
-        .iter()
-        .map(|sql| {
-            let [first, second] = map_back(&line.example, &normalise(sql)).map(|sql| gold.judge(&sql).exact);
-            Hits::new(&line.example.change, first, second)
-        })
-        .collect();
-    let (either, both) = either_and_both(&hits);
+    let (either, both) = either_and_both(&hits(line, list, names));
     [either, both]
 }
 
