@@ -22,6 +22,8 @@ use crate::{
 };
 
 const SCHEMA: &str = "vitrine.text-to-sql/2";
+/// What the schemas of all versions of this model begin with.
+const KIND: &str = "vitrine.text-to-sql/";
 /// Longest `config.json`, in bytes.
 const MOST_CONFIG: usize = 4 << 20;
 const STEP: &str = "step";
@@ -33,6 +35,10 @@ pub enum FileError {
     Json(#[from] serde_json::Error),
     #[error("config.json: {0}")]
     Config(&'static str),
+    #[error(
+        "config.json: the model has the format {found}, and this version reads {wanted}; train it again: vitrine sql train --out FOLDER"
+    )]
+    Version { found: String, wanted: &'static str },
     #[error(transparent)]
     Format(#[from] FormatError),
 }
@@ -59,15 +65,31 @@ fn tensors<'m>(params: impl Iterator<Item = (String, &'m [usize; 2], &'m [f32])>
     params.map(|(name, shape, data)| (name, (shape.to_vec(), TensorData::F32(data)))).collect()
 }
 
-/// Whether a `config.json` says that it is of this schema.
-pub fn says(json: &str, schema: &str) -> bool {
-    let said = serde_json::from_str::<serde_json::Value>(json).ok().and_then(|config| Some(config.get("schema")?.as_str()? == schema));
-    said == Some(true)
+/// The schema that a `config.json` names.
+fn schema_of(json: &str) -> Option<String> {
+    let config = serde_json::from_str::<serde_json::Value>(json).ok()?;
+    config.get("schema")?.as_str().map(str::to_owned)
 }
 
-/// Whether a `config.json` is that of a text-to-SQL model, rather than of a language model.
+/// Whether a `config.json` names a schema that begins so.
+pub fn says(json: &str, kind: &str) -> bool {
+    schema_of(json).is_some_and(|schema| schema.starts_with(kind))
+}
+
+/// Refuses another version of a kind of model.
+///
+/// # Errors
+/// [`FileError::Version`].
+pub fn same_version(json: &str, kind: &str, wanted: &'static str) -> Result<(), FileError> {
+    match schema_of(json).filter(|schema| schema.starts_with(kind) && schema != wanted) {
+        Some(schema) => Err(FileError::Version { found: schema.chars().take(60).collect(), wanted }),
+        None => Ok(()),
+    }
+}
+
+/// Whether a `config.json` is that of a text-to-SQL model of any version, rather than of a language model.
 pub fn is_config(json: &str) -> bool {
-    says(json, SCHEMA)
+    says(json, KIND)
 }
 
 /// Writes a model.
@@ -94,6 +116,7 @@ pub fn load(config: &str, weights: &[u8]) -> Result<Weights, FileError> {
     if config.len() > MOST_CONFIG {
         return Err(FileError::Config("longer than any of this model"));
     }
+    same_version(config, KIND, SCHEMA)?;
     let Config { schema, encoder, databases, net, words, fragments } = serde_json::from_str(config)?;
     if schema != SCHEMA {
         return Err(FileError::Config("of another kind of model"));

@@ -277,6 +277,11 @@ fn files_give_the_model_back_and_damaged_ones_are_refused() {
         assert_ne!(config, saved.config, "{from}");
         assert!(file::load(&config, &saved.weights).is_err(), "{from}");
     }
+    // A model of an earlier version is known as one, whatever else its config.json holds, and it is said what to do.
+    let old = "{\"schema\": \"vitrine.text-to-sql/1\", \"encoder\": \"minilm\"}";
+    assert!(file::is_config(old) && file::is_config(&saved.config) && !file::is_config("{\"model_type\": \"llama\"}"));
+    let words = file::load(old, &saved.weights).unwrap_err().to_string();
+    assert!(["text-to-sql/1", "text-to-sql/2", "sql train"].iter().all(|part| words.contains(part)), "{words}");
     assert!(file::load(&saved.config, &saved.weights[..saved.weights.len() / 2]).is_err());
     assert!(file::load(&saved.config, b"").is_err());
 }

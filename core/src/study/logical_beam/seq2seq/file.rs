@@ -10,10 +10,12 @@ use super::{
 };
 use crate::{
     formats::safetensors::SafeTensors,
-    study::logical_beam::model::file::{FileError, Saved, go_on, params, says, written},
+    study::logical_beam::model::file::{FileError, Saved, go_on, params, same_version, says, written},
 };
 
 const SCHEMA: &str = "vitrine.text-to-sql-seq2seq/1";
+/// What the schemas of all versions of this model begin with.
+const KIND: &str = "vitrine.text-to-sql-seq2seq/";
 /// Longest `config.json`, in bytes.
 const MOST_CONFIG: usize = 4 << 20;
 
@@ -26,9 +28,9 @@ struct Config {
     words: SubWords,
 }
 
-/// Whether a `config.json` is that of this kind of model.
+/// Whether a `config.json` is that of this kind of model, of any version.
 pub fn is_config(json: &str) -> bool {
-    says(json, SCHEMA)
+    says(json, KIND)
 }
 
 /// Writes a model.
@@ -48,6 +50,7 @@ pub fn load(config: &str, weights: &[u8]) -> Result<Weights, FileError> {
     if config.len() > MOST_CONFIG {
         return Err(FileError::Config("longer than any of this model"));
     }
+    same_version(config, KIND, SCHEMA)?;
     let Config { schema, databases, net, words } = serde_json::from_str(config)?;
     if schema != SCHEMA {
         return Err(FileError::Config("of another kind of model"));
