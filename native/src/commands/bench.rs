@@ -1,5 +1,6 @@
 //! `bench model`: a plain forward and a training step at GPT-2's shapes, for comparison with another program (`tests/bench/torch`).
 //! `bench sql`: exact-set match, for comparison with the official tool (`tests/bench/sql`).
+//! `bench readings`: what a question to a text-to-SQL model costs, by decoder.
 //! `bench render`: pictures of text (`tests/bench/render`).
 //! `bench pipeline`: whether drawing starves training.
 //! `bench decode`: tokens a second, and what a forking cache saves.
@@ -8,6 +9,7 @@
 mod decode;
 mod model;
 mod pipeline;
+mod readings;
 mod render;
 mod sql;
 
@@ -36,6 +38,9 @@ pub enum Command {
     /// Exact-set match of SQL: pairs a second on one core.
     #[command(after_help = "Example:\n  vitrine bench sql golden_em.json")]
     Sql(sql::Options),
+    /// Seconds a question: reading it beside its schema, and decoding, plain beam search and LogicalBeam by default.
+    #[command(after_help = "Example:\n  vitrine bench readings sql-model --threads 1")]
+    Readings(readings::Options),
     /// Pictures of text: strips, model input and pages a second of one core.
     #[command(after_help = "Example:\n  vitrine bench render --json")]
     Render(render::Options),
@@ -90,6 +95,7 @@ impl Times {
 pub fn run(command: Command, context: Context) -> Result<Outcome> {
     let (model, batch, tokens, repeats, device) = match command {
         Command::Model(options) => return model::run(&options, context),
+        Command::Readings(options) => return readings::run(&options, context),
         Command::Sql(options) => return sql::run(&options, context),
         Command::Render(options) => return render::run(&options, context),
         Command::Pipeline(options) => return pipeline::run(&options, context),
