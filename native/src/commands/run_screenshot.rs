@@ -32,10 +32,10 @@ const STUDY: &str = "screenshot";
 #[derive(Debug, Args)]
 pub struct Screenshot {
     /// Text to pre-train on, a paragraph a line; with --data. Sentences made by rule without, or those of `VITRINE_DATA` where it is set.
-    #[arg(long, requires = "data")]
+    #[arg(long)]
     text: Vec<PathBuf>,
     /// A folder with train.tsv, dev.tsv and test.tsv of labelled texts.
-    #[arg(long, requires = "text")]
+    #[arg(long)]
     data: Option<PathBuf>,
     /// Sentences made by rule, whatever `VITRINE_DATA` says.
     #[arg(long, conflicts_with = "data")]
@@ -91,6 +91,10 @@ impl Screenshot {
 
     /// Settings, sources, the folder of run folders, and whether a stopped run goes on.
     fn plan(&self) -> Result<(ExperimentConfig, Sources, PathBuf, bool)> {
+        ensure!(
+            self.text.is_empty() == self.data.is_none(),
+            "the study needs both --text, to pre-train on, and --data, to fine-tune on; or neither"
+        );
         let Some(Some(folder)) = &self.resume else {
             return Ok((self.settings()?, self.sources(), self.out.clone(), self.resume.is_some()));
         };

@@ -153,15 +153,15 @@ pub fn run(args: &Finetune, context: Context) -> Result<()> {
     args.set.iter().try_for_each(|one| settings::lay_one(&mut value, one))?;
     let config: FinetuneConfig = serde_json::from_value(value)?;
     config.check()?;
+    let mut eyes = vec![Eye::open(args.model.as_deref(), args.allow_font_mismatch)?];
+    if let Some(path) = &args.against {
+        eyes.push(Eye::open(Some(path), args.allow_font_mismatch)?);
+    }
     let tasks = match (&args.glue, &args.data) {
         (Some(folder), _) => glue::read(folder)?,
         (None, Some(folder)) => vec![own(folder)?],
         (None, None) => vec![],
     };
-    let mut eyes = vec![Eye::open(args.model.as_deref(), args.allow_font_mismatch)?];
-    if let Some(path) = &args.against {
-        eyes.push(Eye::open(Some(path), args.allow_font_mismatch)?);
-    }
     let mut lab = NativeLab::new(open::device("cpu")?.0, context.quiet, signal::install()?);
     let mut all = vec![];
     for sets in &tasks {
