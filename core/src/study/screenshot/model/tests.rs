@@ -63,7 +63,8 @@ fn gradients_are_those_of_finite_differences() {
     let mut tape = Tape::new(&params);
     network(&params, &mut tape);
     let gradients = tape.backward();
-    let step = 1e-2;
+    // One row has a spread of a tenth, so that its norm is steep; wider steps leave what a slope describes.
+    let step = 2e-3;
     for (p, gradient) in gradients.iter().enumerate() {
         for (i, found) in gradient.iter().enumerate() {
             let at = |delta: f32| {
