@@ -97,10 +97,7 @@ pub fn pretrain(args: &Pretrain, context: Context) -> Result<()> {
     let [learned, kept] = [&lines[..split], &lines[split..]];
     let bpe = if lines.is_empty() { words_of_facts(config.vocab) } else { Bpe::learn(learned.iter().copied(), config.vocab) };
     let [learned, kept] = [learned, kept].map(|lines| Corpus::new(&bpe, lines.iter().copied()));
-    let source = |corpus| match lines.is_empty() {
-        true => Source::Facts,
-        false => Source::Text { corpus, drawn: config.drawn, text: config.text },
-    };
+    let source = |corpus| if lines.is_empty() { Source::Facts } else { Source::Text { corpus, drawn: config.drawn, text: config.text } };
     let checkpoint = args.out.with_extension("checkpoint");
     let mut lab =
         NativeLab::new(open::device("cpu")?.0, context.quiet, signal::install()?).keep_in_file(&checkpoint, PHASE, args.resume)?;

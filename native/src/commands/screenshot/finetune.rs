@@ -53,7 +53,7 @@ pub struct Finetune {
     /// Batch sizes to try, with each learning rate.
     #[arg(long, value_delimiter = ',')]
     batch: Vec<usize>,
-    /// One setting, such as steps=500 or evaluate_every=50.
+    /// One setting, such as steps=500 or `evaluate_every=50`.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Seeds to train with.
@@ -112,7 +112,7 @@ impl Found {
 
 /// Tunes an eye with every learning rate and batch size, all seeds each.
 fn tune(args: &Finetune, base: &FinetuneConfig, eye: &Eye, sets: &Sets, lab: &mut NativeLab) -> Result<(Found, Vec<f64>)> {
-    let drawn = sets.sets.iter().map(|rows| draw(&eye.renderer, rows)).collect::<Result<Vec<_>, _>>()?;
+    let drawn = sets.rows.iter().map(|rows| draw(&eye.renderer, rows)).collect::<Result<Vec<_>, _>>()?;
     let [rates, batches] = [args.lr.len().max(1), args.batch.len().max(1)];
     let mut best: Option<(f64, Found)> = None;
     for number in 0..rates * batches {
@@ -143,8 +143,8 @@ fn own(folder: &Path) -> Result<Sets> {
     let files = names.iter().map(|name| text(&folder.join(format!("{name}.tsv")))).collect::<Result<Vec<_>>>()?;
     let tables: Vec<(&str, &str)> = names.into_iter().zip(files.iter().map(String::as_str)).collect();
     let (goal, sets) = tsv::read(&tables).with_context(|| format!("in {}", folder.display()))?;
-    let sets = sets.try_into().map_err(|_| anyhow::anyhow!("three tables are needed"))?;
-    Ok(Sets { name: folder.display().to_string(), task: Task::of(goal), sets })
+    let rows = sets.try_into().map_err(|_| anyhow::anyhow!("three tables are needed"))?;
+    Ok(Sets { name: folder.display().to_string(), task: Task::of(goal), rows })
 }
 
 pub fn run(args: &Finetune, context: Context) -> Result<()> {

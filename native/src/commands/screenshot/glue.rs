@@ -22,7 +22,7 @@ const TEST: [&str; 4] = ["dev.tsv", "dev_matched.tsv", "dev_mismatched.tsv", "ms
 pub struct Sets {
     pub name: String,
     pub task: Task,
-    pub sets: [Vec<Row>; 3],
+    pub rows: [Vec<Row>; 3],
 }
 
 /// What a task of this name is measured by.
@@ -71,7 +71,7 @@ pub fn read(folder: &Path) -> Result<Vec<Sets>> {
             let (dev, learn): (Vec<_>, Vec<_>) = rows.into_iter().enumerate().partition(|(number, _)| number % KEPT_OUT == KEPT_OUT - 1);
             let [learn, dev] = [learn, dev].map(|rows| rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>());
             let named = if tests.len() > 1 { format!("{name}, {}", test.trim_end_matches(".tsv")) } else { name.clone() };
-            all.push(Sets { name: named, task: Task { metric: metric(&name, &goal), goal }, sets: [learn, dev, test_rows] });
+            all.push(Sets { name: named, task: Task { metric: metric(&name, &goal), goal }, rows: [learn, dev, test_rows] });
         }
     }
     Ok(all)

@@ -218,7 +218,7 @@ pub fn train(
     };
     let warm_up = (config.warm_up * config.steps as f64) as u64;
     let rate = |step: u64| cosine_with_warm_up(step + 1, warm_up, config.steps, [config.lr, config.lr_floor]);
-    run(plan, ar.init(config.seed), lab, rate, learn)
+    run(&plan, ar.init(config.seed), lab, rate, learn)
 }
 
 /// Mean nats a counted token after each context: nothing, the picture, another text's picture, the words.

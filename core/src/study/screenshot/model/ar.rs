@@ -1,6 +1,6 @@
 //! The autoregressive model: patches and tokens in one line, each place predicting the next.
 //!
-//! **Method.** A Llama decoder (RMSNorm, rotary positions, SwiGLU, causal attention). A patch enters by a linear layer, a token by its embedding; at a place before a patch a second linear layer
+//! **Method.** A Llama decoder (RMSNorm, rotary positions, `SwiGLU`, causal attention). A patch enters by a linear layer, a token by its embedding; at a place before a patch a second linear layer
 //! redraws it, standardised by its own mean and variance, before a token the output matrix names it. The line is BOS, `<img>`, the patches of each row and a newline token, `</img>`, the text
 //! ([`ArLayout`]). Patches of the white tail are hidden from attention in the published code; here they are not in the line at all, their numbers are left out of the positions, and the
 //! last patch with ink is what the newline token is predicted from. **Source.** Gao et al. (2024), section on autoregressive screenshot models, and its code.

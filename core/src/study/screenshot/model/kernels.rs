@@ -96,7 +96,7 @@ pub fn gelu_pullback(x: &[f32], d: &mut [f32], width: usize) {
     });
 }
 
-/// SiLU and its slope.
+/// `SiLU` and its slope.
 #[inline(always)]
 fn silu_of(x: f32) -> [f32; 2] {
     let s = 1.0 / (1.0 + exp(-x));

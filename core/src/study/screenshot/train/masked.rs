@@ -59,6 +59,6 @@ pub fn pretrain_words(
         let losses = tape.cross_entropy(logits, &labels, &vec![1.0 / n as f32; n]);
         Ok(([losses.iter().map(|&loss| f64::from(loss)).sum(), 0.0], tape.backward()))
     };
-    let (params, history) = run(config.plan(phase), model.init(config.seed), lab, |step| config.rate(step), learn)?;
+    let (params, history) = run(&config.plan(phase), model.init(config.seed), lab, |step| config.rate(step), learn)?;
     Ok((model, params, history))
 }

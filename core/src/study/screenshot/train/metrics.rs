@@ -69,7 +69,7 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     while from < order.len() {
         let same = order[from..].iter().take_while(|&&i| values[i] == values[order[from]]).count();
         for &i in &order[from..from + same] {
-            ranks[i] = from as f64 + (same as f64 + 1.0) / 2.0;
+            ranks[i] = from as f64 + f64::midpoint(same as f64, 1.0);
         }
         from += same;
     }

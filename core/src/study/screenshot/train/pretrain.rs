@@ -194,7 +194,7 @@ pub fn pretrain(
         let (found, gradients) = losses(&ptp, params, &examples, config.weights, true);
         Ok(([found.text, found.pixel], gradients.unwrap_or_default()))
     };
-    run(config.plan(phase), ptp.init(config.seed), lab, |step| config.rate(step), learn)
+    run(&config.plan(phase), ptp.init(config.seed), lab, |step| config.rate(step), learn)
 }
 
 /// How well a model reads.

@@ -34,13 +34,13 @@ pub type Step = ([f64; 2], Vec<Vec<f32>>);
 /// # Errors
 /// What `step` refuses, [`ScreenshotError::NotANumber`], and the lab's.
 pub fn run<C: Serialize + DeserializeOwned + PartialEq>(
-    plan: Plan<'_, C>,
+    plan: &Plan<'_, C>,
     params: Params,
     lab: &mut dyn Lab,
     rate: impl Fn(u64) -> f64,
     mut step: impl FnMut(u64, &Params) -> Result<Step, ScreenshotError>,
 ) -> Result<(Params, Vec<Vec<f64>>), ScreenshotError> {
-    let Plan { config, phase, steps, weight_decay, log_every, checkpoint_every } = plan;
+    let Plan { config, phase, steps, weight_decay, log_every, checkpoint_every } = *plan;
     let mut state = State::new(params);
     if let Some(bytes) = lab.resume(phase) {
         state.load(&bytes, config)?;
