@@ -1,6 +1,6 @@
 //! The grammar of queries under way: one pass, no way back.
 //!
-//! The reader asks for one thing after another. Where the tokens end it has nothing to give, but notes what was asked for ([`Ask`]): that is what may follow. So one description of the grammar both reads queries
+//! The reader asks for one thing after another. Where the tokens end it has nothing to give, but notes what was asked for (`Ask`): that is what may follow. So one description of the grammar both reads queries
 //! and tells what can still become one, and what may follow is found once for all the words that a model thinks of.
 
 use std::rc::Rc;

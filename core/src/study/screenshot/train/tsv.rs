@@ -1,6 +1,6 @@
 //! Tables of labelled texts: a header, tabs, a row a line, as GLUE and its relatives come.
 //!
-//! A pair of columns is looked for first ([`PAIRS`]), then one ([`SINGLES`]); the label's column is one of [`LABELS`]. Labels are numbered in the order of the alphabet; those of a column called
+//! A pair of columns is looked for first (`PAIRS`), then one (`SINGLES`); the label's column is one of `LABELS`. Labels are numbered in the order of the alphabet; those of a column called
 //! `score` are numbers to come near to. `CoLA`'s files, which have no header, are known by their four columns.
 
 use std::collections::BTreeSet;
