@@ -54,6 +54,7 @@ describe('site', { skip, timeout: 1_800_000 }, () => {
       const { page, context } = await visit(browser, server.url, { path, context: { javaScriptEnabled: false } });
       assert.match(await page.locator('noscript').innerText(), /JavaScript and WebAssembly/);
       assert.ok(await page.getByRole('navigation').isVisible());
+      assert.equal(await page.locator('main :is(button, input, select):visible').count(), 0, `${path}: nothing that would do nothing`);
       await context.close();
     }
   });
