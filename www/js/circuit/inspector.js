@@ -108,6 +108,7 @@ export async function inspect(host, { level = 2, target = document.body } = {}) 
     byId('search').value = wish.find ?? '';
     offerModels(wish.model ?? page.library[0].id);
     await takeModel({ ...wish, circuit: left ? 'file' : wish.circuit });
+    if (wish.circuit === 'handed' && !left) fault('the circuit that Edge Pruning left here is gone, as this browser or this tab does not keep it; save it as a file there and open it here');
     // For scripts that look at the page from outside: tests and measurements.
     globalThis.vitrine = { graph: parts.graph, page, live: parts.live, curve: parts.curve };
   })();
