@@ -96,6 +96,24 @@ for (const [name, variable] of [
       }
     }
 
+    test('captions wrap to what is seen of their tables and stay while those scroll', async () => {
+      const { context, page } = await open(browser, path, { context: { viewport: { width: 360, height: 900 } } });
+      await page.evaluate(() => document.querySelectorAll('details').forEach((details) => (details.open = true)));
+      const found = await page.evaluate(() => {
+        const place = (element) => element.getBoundingClientRect();
+        return [...document.querySelectorAll('.scroll')].filter((scroll) => scroll.querySelector('caption')).map((scroll) => {
+          const words = scroll.querySelector('caption > span');
+          const before = place(words);
+          scroll.scrollLeft = 10_000;
+          const after = place(words);
+          return { broad: scroll.scrollWidth > scroll.clientWidth + 1, moved: Math.abs(after.left - before.left), beyond: Math.max(before.right, after.right) - (place(scroll).left + scroll.clientWidth) };
+        });
+      });
+      assert.ok(found.some(({ broad }) => broad), 'a table is broader than the window');
+      assert.deepEqual(found.filter(({ moved, beyond }) => moved > 1 || beyond > 1), []);
+      await context.close();
+    });
+
     test('saves every panel as CSV, JSON and SVG with the right content', async () => {
       const opened = await open(browser, path);
       const plain = await open(browser, path, { context: { bypassCSP: true } });

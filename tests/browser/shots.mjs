@@ -12,10 +12,12 @@ if (!folder || !(report || site)) {
   process.exit(2);
 }
 await mkdir(folder, { recursive: true });
+// Other widths than a telephone's and a desk's: VITRINE_WIDTHS=400,768
+const widths = process.env.VITRINE_WIDTHS?.split(',').map(Number) ?? [360, 1400];
 const browser = await launch();
 
 /** @param {(context: any) => Promise<{ page: any, context: any }>} visit */
-async function shoot(name, widths, visit) {
+async function shoot(name, visit) {
   for (const colorScheme of ['light', 'dark']) {
     for (const width of widths) {
       const { context, page } = await visit({ viewport: { width, height: 1000 }, colorScheme });
@@ -28,7 +30,7 @@ async function shoot(name, widths, visit) {
 }
 
 if (report) {
-  await shoot(basename(report, '.html'), [360, 1400], async (context) => {
+  await shoot(basename(report, '.html'), async (context) => {
     const opened = await open(browser, report, { context });
     await computed(opened.page);
     return opened;
@@ -101,7 +103,7 @@ if (site) {
   const wanted = process.env.VITRINE_SHOTS?.split(',') ?? Object.keys(PAGES);
   for (const name of wanted) {
     const [path, act] = PAGES[name];
-    await shoot(name, [360, 1400], async (context) => {
+    await shoot(name, async (context) => {
       const visited = await visit(browser, server.url, { path, context });
       await act(visited.page);
       return visited;

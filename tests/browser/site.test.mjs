@@ -54,6 +54,7 @@ describe('site', { skip, timeout: 1_800_000 }, () => {
       const { page, context } = await visit(browser, server.url, { path, context: { javaScriptEnabled: false } });
       assert.match(await page.locator('noscript').innerText(), /JavaScript and WebAssembly/);
       assert.ok(await page.getByRole('navigation').isVisible());
+      assert.equal(await page.locator('main :is(button, input, select):visible').count(), 0, `${path}: nothing that would do nothing`);
       await context.close();
     }
   });
@@ -69,6 +70,63 @@ describe('site', { skip, timeout: 1_800_000 }, () => {
     await page.getByRole('button', { name: 'Use light colours' }).click();
     assert.ok((await paper()) > 128);
     await context.close();
+  });
+
+  /** A browser that keeps nothing for pages: asking for its storage throws. */
+  const forgetful = (context) => context.addInitScript(() => {
+    for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(globalThis, name, { get: () => { throw new DOMException('storage is closed', 'SecurityError'); } });
+  });
+
+  test('where the browser keeps nothing, colours can be chosen, circuits run, and a circuit that cannot be handed over is said to stay', async () => {
+    const context = await browser.newContext({ colorScheme: 'light' });
+    await forgetful(context);
+    const page = await context.newPage();
+    const errors = [];
+    page.on('pageerror', (error) => errors.push(String(error)));
+    await page.goto(`${server.url}circuit.html#circuit=handed`);
+    await settled(page);
+    await page.getByRole('button', { name: 'Use dark colours' }).click();
+    assert.ok((await page.evaluate(() => Number(getComputedStyle(document.body).backgroundColor.match(/\d+/)[0]))) < 128);
+    await page.goto(`${server.url}prune.html#model=hist`);
+    await page.waitForFunction(() => globalThis.vitrine);
+    await page.evaluate(() => (document.getElementById('result').hidden = false));
+    await page.getByRole('link', { name: 'Open in the inspector' }).click();
+    assert.match(await page.locator('#notice').innerText(), /^This browser keeps nothing for pages.*\.$/);
+    assert.match(page.url(), /prune\.html/);
+    assert.deepEqual(errors, []);
+    await context.close();
+  });
+
+  test('what a training is set to stands in the address', async () => {
+    const opened = await visit(browser, server.url, { path: 'prune.html#model=small&cut=zero&keep=30&seed=7' });
+    const { page } = opened;
+    await page.waitForFunction(() => globalThis.vitrine);
+    const set = () => page.evaluate(() => ['model', 'ablation', 'keep', 'seed'].map((id) => document.getElementById(id).value));
+    assert.deepEqual(await set(), ['small', 'zero', '30', '7']);
+    await page.locator('#keep').fill('25');
+    await page.locator('#seed').fill('9');
+    await page.locator('#seed').press('Tab');
+    await page.waitForFunction(() => /keep=25/.test(location.hash) && /seed=9/.test(location.hash));
+    await page.reload();
+    await page.waitForFunction(() => globalThis.vitrine);
+    assert.deepEqual(await set(), ['small', 'zero', '25', '9']);
+    await quiet(opened);
+    await opened.context.close();
+  });
+
+  test('the curve and what the three runs say are saved with the numbers shown', async () => {
+    const opened = await inspector();
+    const { page } = opened;
+    await page.waitForFunction(() => globalThis.vitrine.curve.points.length > 20 && !globalThis.vitrine.live.client.busy);
+    const rows = readCsv((await downloaded(page, () => page.getByRole('button', { name: 'Curve (CSV)' }).click())).text);
+    assert.deepEqual(rows.slice(1).map(([edges, distance]) => [Number(edges), Number(distance)]), await page.evaluate(() => globalThis.vitrine.curve.points));
+    const drawn = await downloaded(page, () => page.getByRole('button', { name: 'Curve (SVG)' }).click());
+    assert.ok(drawn.text.startsWith('<svg') && drawn.text.includes('--c0:#') && !drawn.text.includes('slider'));
+    const said = readCsv((await downloaded(page, () => page.getByRole('button', { name: 'What it says (CSV)' }).click())).text);
+    const reading = await page.evaluate(() => globalThis.vitrine.live.reading.rows);
+    assert.deepEqual(said.slice(1).map((row) => row.slice(5, 11).map(Number)), reading.map((row) => [...row.logits, ...row.probabilities]));
+    await quiet(opened);
+    await opened.context.close();
   });
 
   test('the shipped model runs without WebGPU and gives the command line’s logits, before and after a switch and a new size', async () => {
@@ -427,7 +485,7 @@ describe('site', { skip, timeout: 1_800_000 }, () => {
   });
 
   for (const colorScheme of ['light', 'dark']) {
-    for (const width of [360, 1440]) {
+    for (const width of [360, 768, 1440]) {
       test(`fits ${width} px and is accessible, ${colorScheme}`, async () => {
         for (const path of ['', 'circuit.html#model=small&node=a1.h2', 'prune.html']) {
           const { page, context } = await visit(browser, server.url, { path, context: { colorScheme, viewport: { width, height: 800 }, bypassCSP: true } });

@@ -4,8 +4,11 @@ import { byId, sentence } from './dom.js';
 
 /** Shows an error as one sentence; null takes it away. @param {unknown} error */
 export function fault(error) {
-  byId('notice').hidden = error === null;
-  byId('notice').textContent = error === null ? '' : sentence(error);
+  const notice = byId('notice');
+  notice.hidden = error === null;
+  notice.textContent = error === null ? '' : sentence(error);
+  // What went wrong is said where it is seen: a file may have been dropped far below.
+  if (error !== null) notice.scrollIntoView({ block: 'nearest' });
 }
 
 /** @param {string} words */

@@ -60,14 +60,23 @@ async function forget(hash) {
   }
 }
 
-/** Leaves a circuit for another page of this tab. @param {string} text */
+/** Leaves a circuit for another page of this tab. Says whether it could be left. @param {string} text */
 export function hand(text) {
-  sessionStorage.setItem('vitrine.circuit', text);
+  try {
+    sessionStorage.setItem('vitrine.circuit', text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The circuit that another page left. @returns {string|null} */
 export function handed() {
-  return sessionStorage.getItem('vitrine.circuit');
+  try {
+    return sessionStorage.getItem('vitrine.circuit');
+  } catch {
+    return null;
+  }
 }
 
 const CHOICES = 'vitrine.readings.';

@@ -5,12 +5,15 @@
   var KEY = 'vitrine.theme';
   var system = window.matchMedia('(prefers-color-scheme: dark)');
 
+  // Where the browser keeps nothing, the choice lasts as long as the page.
+  var unkept = null;
+
   function stored() {
     try {
       var value = localStorage.getItem(KEY);
       return value === 'light' || value === 'dark' ? value : null;
     } catch (error) {
-      return null;
+      return unkept;
     }
   }
 
@@ -28,10 +31,11 @@
   window.vitrineTheme = {
     dark: function () { return stored() ? stored() === 'dark' : system.matches; },
     set: function (value) {
+      unkept = value === (system.matches ? 'dark' : 'light') ? null : value;
       try {
-        if (value === (system.matches ? 'dark' : 'light')) localStorage.removeItem(KEY);
-        else localStorage.setItem(KEY, value);
-      } catch (error) { /* Without storage the choice lasts as long as the page. */ }
+        if (unkept) localStorage.setItem(KEY, unkept);
+        else localStorage.removeItem(KEY);
+      } catch (error) { /* As above. */ }
       apply();
       document.dispatchEvent(new Event('themechange'));
     },

@@ -9,6 +9,7 @@
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 
+use super::tables::wrapping;
 use super::{
     ReportError,
     blocks::{Block, block},
@@ -151,7 +152,7 @@ impl Interactive {
                     summary { "Files inside this report" }
                     div.scroll role="region" tabindex="0" aria-label="Table, scrolls sideways" {
                         table.data.small.hashes {
-                            caption { "Stored as gzip in base64; hashes are those of the files themselves, compared before use." }
+                            (wrapping(&html! { "Stored as gzip in base64; hashes are those of the files themselves, compared before use." }))
                             thead { tr { th scope="col" class="txt" { "File" } th scope="col" class="num" { "Size" } th scope="col" class="txt" { "SHA-256" } } }
                             tbody { @for file in &self.files { tr {
                                 th scope="row" class="txt" { bdi { (label(&file.name, NAME)) } } td.num { (bytes(file.bytes)) } td.txt { code { (label(&file.sha256, 64)) } }

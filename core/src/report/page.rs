@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use super::blocks::{Block, start_tag};
 use super::numbers::{count, date, duration};
 use super::panels::{Counter, panel};
+use super::tables::wrapping;
 use super::text::{NAME, PROSE, label, shown};
 use super::{Interactive, Options, Run, base64, claims, interactive, provenance, style};
 use crate::findings::RunRecord;
@@ -132,7 +133,7 @@ fn overview(runs: &[Run]) -> Markup {
             h2 id="overview" { "Overview" }
             div.scroll role="region" tabindex="0" aria-label="Table, scrolls sideways" {
                 table.data {
-                    caption { "The runs in this report and what became of their claims." }
+                    (wrapping(&html! { "The runs in this report and what became of their claims." }))
                     thead { tr { th scope="col" class="txt" { "Run" } th scope="col" class="txt" { "Study" } th scope="col" class="txt" { "Claims" } th scope="col" class="num" { "Seed" } th scope="col" class="num" { "Time" } } }
                     tbody { @for (index, (record, findings)) in runs.iter().enumerate() { tr {
                         th scope="row" class="txt" { a href={ "#run-" (index + 1) } { (shown(&findings.title, NAME)) } }

@@ -136,7 +136,7 @@ fn circuit(id: &str, title: &str, body: &Circuit, caption: &Markup, options: &Op
                 input id={ (id) "-q" } type="search" autocomplete="off" spellcheck="false";
                 " " span.found role="status" {}
             }
-            (tables::numbers("Kept edges, the strongest first", &columns, &rows, listed.len()))
+            (tables::mixed("Kept edges, the strongest first", &columns, &[2], &rows, listed.len()))
         }
     }
 }

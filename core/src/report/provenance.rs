@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use super::blocks::Block;
 use super::numbers::{bytes, date, duration};
 use super::quote_command;
+use super::tables::wrapping;
 use super::text::{LONG, NAME, label, lines, shown};
 use crate::findings::RunRecord;
 
@@ -21,7 +22,7 @@ pub(super) fn provenance(run: usize, record: &RunRecord, blocks: &[Block]) -> Ma
             @if !record.command.is_empty() {
                 p { "The command that makes it again:" }
                 div.command {
-                    pre tabindex="0" { code { bdi { (label(&command, LONG)) } } }
+                    pre tabindex="0" { code { bdi { (unbroken(&label(&command, LONG))) } } }
                     @if whole { button type="button" data-do="copy" hidden { "Copy" } }
                 }
                 @if !whole { p.note { "The command is too long to show; the data in this file hold it whole." } }
@@ -43,6 +44,11 @@ pub(super) fn provenance(run: usize, record: &RunRecord, blocks: &[Block]) -> Ma
     }
 }
 
+/// A command whose words are not broken at their hyphens: a line that ends in `--` reads as another option.
+fn unbroken(command: &str) -> Markup {
+    html! { @for (at, word) in command.split(' ').enumerate() { @if at > 0 { " " } span { (word) } } }
+}
+
 fn fact(name: &str, value: &str) -> Markup {
     html! { @if !value.is_empty() { div { dt { (shown(name, NAME)) } dd { (shown(value, NAME)) } } } }
 }
@@ -61,7 +67,7 @@ fn hashes(record: &RunRecord, blocks: &[Block]) -> Markup {
     html! {
         div.scroll role="region" tabindex="0" aria-label="Table, scrolls sideways" {
             table.data.small.hashes {
-                caption { "The blocks in this file have the same bytes as the files that the run wrote." }
+                (wrapping(&html! { "The blocks in this file have the same bytes as the files that the run wrote." }))
                 thead { tr { th scope="col" class="txt" { "What" } th scope="col" class="txt" { "Name" } th scope="col" class="txt" { "SHA-256" } } }
                 tbody { @for (kind, name, hash) in &rows { tr {
                     td.txt { (kind) } th scope="row" class="txt" { bdi { (name) } }

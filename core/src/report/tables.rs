@@ -15,7 +15,7 @@ pub(super) fn table(body: &Table, caption: &Markup, rows: usize) -> Markup {
     html! {
         div.scroll role="region" tabindex="0" aria-label="Table, scrolls sideways" {
             table.data {
-                caption { (caption) }
+                (wrapping(caption))
                 thead { tr { @for column in &body.columns { (heading(column)) } } }
                 tbody {
                     @for row in body.rows.iter().take(rows) {
@@ -31,6 +31,11 @@ pub(super) fn table(body: &Table, caption: &Markup, rows: usize) -> Markup {
         }
         @if best.iter().any(Option::is_some) { p.note { strong.best { "Bold" } " marks the best value of a column." } }
     }
+}
+
+/// A caption as wide as what is seen of its table: it wraps there, and stays while a broad table scrolls.
+pub(super) fn wrapping(words: &Markup) -> Markup {
+    html! { caption { span { (words) } } }
 }
 
 fn heading(column: &Column) -> Markup {
@@ -98,7 +103,7 @@ pub(super) fn mixed(caption: &str, columns: &[Markup], numbers: &[usize], rows: 
     html! {
         div.scroll role="region" tabindex="0" aria-label="Table, scrolls sideways" {
             table.data.small {
-                caption { (caption) }
+                (wrapping(&html! { (caption) }))
                 thead { tr { @for (at, column) in columns.iter().enumerate() { th scope="col" class=(class(at)) { (column) } } } }
                 tbody { @for row in rows { tr {
                     @for (at, cell) in row.iter().enumerate() {

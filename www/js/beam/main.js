@@ -1,5 +1,6 @@
 // The beam explorer: one prompt, four ways to choose, one slider for time.
 
+import { csv } from '../csv.js';
 import { byId, make, save, visible } from '../dom.js';
 import { sort, watch } from '../files.js';
 import { models, source, weights } from '../host.js';
@@ -172,6 +173,7 @@ guarded(async () => {
   for (const id of SLIDERS) byId(id).addEventListener('input', labels);
   player.start(wish.cuts);
   byId('save-json').addEventListener('click', () => save('searches.json', new Blob([JSON.stringify(page.panels.filter((panel) => panel.found).map((panel) => ({ name: panel.method.id, ...panel.plain() })), null, 1)], { type: 'application/json' })));
+  byId('save-csv').addEventListener('click', () => save('searches.csv', new Blob([csv([['method', 'place', 'text', 'log_prob', 'score'], ...page.panels.filter((panel) => panel.found).flatMap((panel) => panel.found.hypotheses.map((h, place) => [panel.method.id, place + 1, h.text, h.log_prob, h.score]))])], { type: 'text/csv' })));
   byId('ask').addEventListener('submit', (event) => {
     event.preventDefault();
     if (!page.running) guarded(search)();

@@ -16,7 +16,7 @@ export class Player {
     byId('cuts').checked = cuts === '1';
     byId('step').addEventListener('input', () => {
       this.stop();
-      this.draw();
+      this.show();
     });
     byId('cuts').addEventListener('change', () => {
       state.write({ cuts: byId('cuts').checked ? 1 : null });
@@ -46,6 +46,13 @@ export class Player {
 
   move(by) {
     byId('step').value = String(Number(byId('step').value) + by);
+    this.show();
+  }
+
+  /** Draws, and leaves the place in the address; the end needs none. */
+  show() {
+    const { value, max } = byId('step');
+    state.write({ step: value === max ? null : value });
     this.draw();
   }
 

@@ -7,7 +7,7 @@ import * as state from '../state.js';
 import { kept } from '../store.js';
 import { fault } from '../page.js';
 import { busy, page, parts, say } from './desk.js';
-import { choose, lay, resetCurve, shown } from './view.js';
+import { choose, chooseEdge, lay, resetCurve, shown } from './view.js';
 import { sourceOf } from './weights.js';
 
 /** Sizes measured for a curve: shipped models answer in milliseconds, opened ones in seconds. */
@@ -78,7 +78,7 @@ export async function takeCircuit(wish = {}) {
   if (wish.node) {
     const node = page.layout.nodes.findIndex((one) => one.name === wish.node);
     if (node >= 0) choose(node);
-  }
+  } else if (wish.edge && Number(wish.edge) < page.summary.edges && Number.isInteger(Number(wish.edge))) chooseEdge(Number(wish.edge));
   bridged(JSON.parse(sheet.about()).import);
 }
 
@@ -166,7 +166,7 @@ export async function scoreEdges() {
   page.opened = { text, title: `EAP-IG on ${live.about.own_task ? 'the model’s examples' : 'this pair'}` };
   const other = byId('other').value;
   offerCircuits('file', other === 'file' ? '' : other);
-  state.write({ circuit: null, k: null, x: null, node: null });
+  state.write({ circuit: null, k: null, x: null, node: null, edge: null });
   await takeCircuit({ ablation: byId('ablation').value });
   await live.run();
   if (page.summary.edges < QUICK) await measure();

@@ -61,6 +61,7 @@ export class Curve {
     this.host.replaceChildren(chart.root, this.words);
     this.words.textContent = this.describe();
     if (held) this.host.querySelector('.point')?.focus();
+    this.onDraw?.();
   }
 
   lossAt(size) {

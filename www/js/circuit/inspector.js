@@ -38,7 +38,7 @@ function assemble() {
     },
     onBusy: busy,
   });
-  saves({ sheet: () => page.sheet, width: () => page.width, onError: fault });
+  saves({ sheet: () => page.sheet, width: () => page.width, curve: parts.curve, live: parts.live, onError: fault });
 }
 
 function wire(target) {
@@ -51,7 +51,7 @@ function wire(target) {
     await takeModel();
   }));
   byId('circuit').addEventListener('change', guarded(async () => {
-    state.write({ circuit: byId('circuit').value, k: null, x: null, node: null });
+    state.write({ circuit: byId('circuit').value, k: null, x: null, node: null, edge: null });
     await takeCircuit();
     await parts.live.retyped();
     await measureQuick();
@@ -60,9 +60,18 @@ function wire(target) {
     state.write({ b: byId('other').value });
     await takeOther();
   }));
-  byId('show-all').addEventListener('change', () => shown(false));
-  byId('list-all').addEventListener('change', list);
-  byId('search').addEventListener('input', list);
+  byId('show-all').addEventListener('change', () => {
+    state.write({ all: byId('show-all').checked ? 1 : null });
+    shown(false);
+  });
+  byId('list-all').addEventListener('change', () => {
+    state.write({ listed: byId('list-all').checked ? 'all' : null });
+    list();
+  });
+  byId('search').addEventListener('input', () => {
+    state.write({ find: byId('search').value });
+    list();
+  });
   press('zoom-in', () => graph.camera.zoom(1.35));
   press('zoom-out', () => graph.camera.zoom(1 / 1.35));
   press('zoom-fit', () => graph.camera.fit());
@@ -94,8 +103,12 @@ export async function inspect(host, { level = 2, target = document.body } = {}) 
     if (left) page.opened = { text: left, title: 'Circuit found by Edge Pruning' };
     // `#weights=models/x.gguf` opens a model file of this site.
     if (wish.weights) wish.model = `weights:${wish.weights}`;
+    byId('show-all').checked = wish.all === '1';
+    byId('list-all').checked = wish.listed === 'all';
+    byId('search').value = wish.find ?? '';
     offerModels(wish.model ?? page.library[0].id);
     await takeModel({ ...wish, circuit: left ? 'file' : wish.circuit });
+    if (wish.circuit === 'handed' && !left) fault('the circuit that Edge Pruning left here is gone, as this browser or this tab does not keep it; save it as a file there and open it here');
     // For scripts that look at the page from outside: tests and measurements.
     globalThis.vitrine = { graph: parts.graph, page, live: parts.live, curve: parts.curve };
   })();

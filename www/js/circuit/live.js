@@ -44,6 +44,7 @@ export class Live {
   without(words) {
     this.client.end();
     this.about = null;
+    this.forget();
     this.fault(null);
     byId('prompt-tokens').replaceChildren();
     byId('outputs').replaceChildren(make('p', { class: 'note', text: words }));
@@ -57,6 +58,7 @@ export class Live {
     this.about = null;
     this.source = source;
     this.ready = false;
+    this.forget();
     this.position = wish.position ?? null;
     this.fault(null);
     byId('outputs').replaceChildren();
@@ -186,7 +188,15 @@ export class Live {
     this.error.hidden = error === null;
     this.error.textContent = error === null ? '' : sentence(error);
     for (const input of [this.clean, this.corrupted]) input.toggleAttribute('aria-invalid', false);
-    if (error !== null) byId('outputs').replaceChildren();
+    if (error === null) return;
+    byId('outputs').replaceChildren();
+    this.forget();
+  }
+
+  /** What was said before is not what is said now. */
+  forget() {
+    this.reading = null;
+    this.onShow?.();
   }
 
   show({ reading, places, milliseconds }) {
@@ -208,6 +218,7 @@ export class Live {
     const caption = `Circuit: ${brief(reading.pruned_distance)} ${unit} from the full model; corrupted run: ${brief(reading.corrupted_distance)}. ${reading.same_top ? 'The circuit says what the full model says.' : 'The circuit says something else.'}`;
     const timing = make('p', { class: 'note', id: 'timing', 'data-ms': this.milliseconds.toFixed(1), text: `Answered in ${Math.max(1, Math.round(this.milliseconds))} ms (${Math.max(1, Math.round(milliseconds))} ms of computing, ${this.about?.gpu ? 'GPU' : 'CPU'}).${reading.numeric ? '' : ' Beside each probability stands the logit.'}` });
     byId('said').textContent = caption;
+    this.onShow?.();
     byId('outputs').replaceChildren(make('table', { class: 'outputs' }, make('caption', { text: caption }), make('thead', {}, head), make('tbody', {}, ...rows)), timing);
   }
 

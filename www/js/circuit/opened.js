@@ -30,7 +30,7 @@ export async function take(files) {
     page.shape = trial.shape;
     offerCircuits('file', '');
     await takeCircuit();
-    state.write({ circuit: null, k: null, x: null, node: null });
+    state.write({ circuit: null, k: null, x: null, node: null, edge: null });
     say(`${file.name}: ${trial.format}.`);
   }
 }

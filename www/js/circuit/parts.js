@@ -91,6 +91,7 @@ export function build(host, level) {
       'save', 'Take it with you', level,
       make('p', { class: 'note', text: 'The file holds the edges shown, their scores, and the names and groups you gave. The address of this page holds what you look at.' }),
       make('p', { class: 'row', id: 'saves' }),
+      make('p', { class: 'row', id: 'saves-more' }),
     ),
   );
 }

@@ -1,16 +1,19 @@
-// Files to take away: the circuit in several formats, and the drawing.
+// Files to take away: the circuit in several formats, its drawing, the curve, and what the three runs say.
 
+import { standalone } from '../chart.js';
+import { csv } from '../csv.js';
 import { byId, make, save } from '../dom.js';
 
+const SVG = 'image/svg+xml';
 const FORMATS = [
   { name: 'Circuit (JSON)', format: 'vitrine', file: 'circuit.json', type: 'application/json' },
   { name: 'EAP-IG graph (JSON)', format: 'eap-ig', file: 'eap-ig.json', type: 'application/json' },
   { name: 'Edge list (JSON)', format: 'list', file: 'edges.json', type: 'application/json' },
   { name: 'Edges (CSV)', format: 'csv', file: 'edges.csv', type: 'text/csv' },
-  { name: 'Drawing (SVG)', format: 'svg', file: 'circuit.svg', type: 'image/svg+xml' },
+  { name: 'Drawing (SVG)', format: 'svg', file: 'circuit.svg', type: SVG },
 ];
 
-/** @param {{ sheet: () => any, width: () => number, onError: (error: unknown) => void }} page */
+/** @param {{ sheet: () => any, width: () => number, curve: any, live: any, onError: (error: unknown) => void }} page */
 export function saves(page) {
   const guarded = (action) => async () => {
     try {
@@ -20,14 +23,36 @@ export function saves(page) {
     }
   };
   const text = (format) => page.sheet().export(format, page.width());
-  const buttons = FORMATS.map((one) => make('button', { type: 'button', text: one.name, click: guarded(() => save(one.file, new Blob([text(one.format)], { type: one.type }))) }));
-  buttons.push(make('button', { type: 'button', text: 'Drawing (PNG)', click: guarded(async () => save('circuit.png', await picture(text('svg')))) }));
+  const button = (name, action) => make('button', { type: 'button', text: name, click: guarded(action) });
+  const buttons = FORMATS.map((one) => button(one.name, () => save(one.file, new Blob([text(one.format)], { type: one.type }))));
+  buttons.push(button('Drawing (PNG)', async () => save('circuit.png', await picture(text('svg')))));
   byId('saves').replaceChildren(...buttons);
+  const { curve, live } = page;
+  const curves = [
+    button('Curve (CSV)', () => save('curve.csv', new Blob([csv([['edges', `distance (${curve.unit})`, 'examples'], ...curve.points.map((point) => [...point, curve.examples])])], { type: 'text/csv' }))),
+    button('Curve (SVG)', () => save('curve.svg', standalone(curve.chart.root, '.point, .drag, .stem'))),
+  ];
+  const said = button('What it says (CSV)', () => save('outputs.csv', new Blob([csv(outputs(live))], { type: 'text/csv' })));
+  byId('saves-more').replaceChildren(...curves, said);
+  // A button that would save nothing waits until there is something.
+  const offer = () => {
+    for (const one of curves) one.disabled = curve.points.length === 0;
+    said.disabled = !live.reading;
+  };
+  curve.onDraw = live.onShow = offer;
+  offer();
+}
+
+/** The three runs' outputs as a table. @param {any} live */
+function outputs({ reading, clean, corrupted, position }) {
+  const runs = ['full', 'circuit', 'corrupted'];
+  const rows = reading.rows.map((row) => [clean.value, corrupted.value, position, row.id, row.text, ...row.logits, ...(row.probabilities ?? ['', '', ''])]);
+  return [['clean', 'corrupted', 'after token', 'id', 'output', ...runs.map((run) => `${run} logit`), ...runs.map((run) => `${run} probability`)], ...rows];
 }
 
 /** An SVG painted at twice its size. @param {string} svg @returns {Promise<Blob>} */
 async function picture(svg) {
-  const url = URL.createObjectURL(new Blob([svg], { type: 'image/svg+xml' }));
+  const url = URL.createObjectURL(new Blob([svg], { type: SVG }));
   try {
     const image = new Image();
     image.src = url;

@@ -84,7 +84,7 @@ export function choose(node) {
   graph.choose(page.node);
   if (page.node < 0) focus.nothing();
   else focus.node(page.node, page.names);
-  state.write({ node: page.node < 0 ? null : page.layout.nodes[page.node].name });
+  state.write({ node: page.node < 0 ? null : page.layout.nodes[page.node].name, edge: null });
   list();
 }
 
@@ -97,7 +97,7 @@ export function chooseEdge(edge) {
   graph.mark(page.edge);
   if (page.edge < 0) focus.nothing();
   else focus.edge(page.edge);
-  state.write({ node: null });
+  state.write({ node: null, edge: page.edge < 0 ? null : page.edge });
   list();
 }
 

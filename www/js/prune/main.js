@@ -1,15 +1,21 @@
 // Edge Pruning in the page: a worker trains, this shows. The circuit found is handed to the inspector.
 
+import { standalone } from '../chart.js';
+import { csv } from '../csv.js';
 import { byId, make, save, svg, visible } from '../dom.js';
 import { models, source } from '../host.js';
 import { brief, count, percent } from '../numbers.js';
-import { fault, say } from '../page.js';
+import { fault, say, seed } from '../page.js';
 import { frame, path } from '../plot.js';
+import * as state from '../state.js';
 import { hand } from '../store.js';
 import { bindings } from '../wasm.js';
 import { Client } from '../worker/client.js';
 import { Graph } from '../circuit/graph.js';
 import { masksChart } from './masks.js';
+
+/** Which field holds what the address says. */
+const ADDRESS = { cut: 'ablation', keep: 'keep', seed: 'seed' };
 
 const page = { core: null, library: [], model: null, client: new Client('pruning.js'), records: [], circuit: '', running: false, frame: 0, masks: null, about: null };
 const graph = new Graph(byId('graph'), {});
@@ -32,6 +38,13 @@ function chooseModel() {
   byId('about').textContent = `${page.model.note} ${program ? 'Pruned in rounds: each round trains anew on the edges that are left, and keeps the smallest circuit whose every output is right.' : 'The settings are those of “vitrine run edge-pruning”.'}`;
 }
 
+/** What was set, in the address. */
+function remember() {
+  const program = page.model.kind === 'program';
+  const { value } = byId('keep');
+  state.write({ model: page.model.id, cut: byId('ablation').value === 'interchange' ? null : 'zero', keep: program || value === String(page.model.keep ?? '') ? null : value, seed: byId('seed').value === '0' ? null : byId('seed').value });
+}
+
 async function start() {
   fault(null);
   page.client.end();
@@ -42,8 +55,7 @@ async function start() {
   const program = page.model.kind === 'program';
   const keep = program ? null : Number(byId('keep').value);
   if (!program && !(Number.isInteger(keep) && keep > 0)) throw new Error('say how many edges the circuit may have, as a whole number');
-  const seed = Number(byId('seed').value);
-  const { about, masks, circuit } = await page.client.call('start', { source: await source(page.model), seed, cut: byId('ablation').value, keep });
+  const { about, masks, circuit } = await page.client.call('start', { source: await source(page.model), seed: seed(), cut: byId('ablation').value, keep });
   page.about = about;
   const sheet = page.core.Sheet.open(circuit, undefined);
   graph.setGraph(JSON.parse(sheet.layout()), sheet.offsets());
@@ -161,10 +173,17 @@ guarded(async () => {
   say('Starting');
   [page.core, page.library] = await Promise.all([bindings(), models().then((all) => all.filter((model) => model.training))]);
   byId('model').replaceChildren(...page.library.map((model) => make('option', { value: model.id, text: visible(model.title, 80) })));
-  const wish = new URLSearchParams(location.hash.slice(1)).get('model');
-  if (page.library.some((model) => model.id === wish)) byId('model').value = wish;
+  const wish = state.read();
+  if (page.library.some((model) => model.id === wish.model)) byId('model').value = wish.model;
   chooseModel();
-  byId('model').addEventListener('change', chooseModel);
+  for (const [key, id] of Object.entries(ADDRESS)) if (wish[key]) byId(id).value = wish[key];
+  // A value that is no choice leaves a select empty.
+  byId('ablation').value ||= 'interchange';
+  byId('model').addEventListener('change', () => {
+    chooseModel();
+    remember();
+  });
+  for (const id of Object.values(ADDRESS)) byId(id).addEventListener('change', remember);
   byId('choose').addEventListener('submit', (event) => {
     event.preventDefault();
     page.milliseconds = 0;
@@ -175,8 +194,25 @@ guarded(async () => {
     page.client.ask();
   });
   byId('go-on').addEventListener('click', guarded(train));
-  byId('inspect').addEventListener('click', () => hand(page.circuit));
+  byId('inspect').addEventListener('click', (event) => {
+    if (hand(page.circuit)) return;
+    event.preventDefault();
+    fault('this browser keeps nothing for pages, so the circuit cannot be handed over; save it as a file and open it in the inspector');
+  });
   byId('download').addEventListener('click', () => save('circuit.json', new Blob([page.circuit], { type: 'application/json' })));
+  byId('drawing').addEventListener('click', guarded(() => {
+    const sheet = page.core.Sheet.open(page.circuit, undefined);
+    const text = sheet.export('svg', 0);
+    sheet.free();
+    save('circuit.svg', new Blob([text], { type: 'image/svg+xml' }));
+  }));
+  byId('steps').addEventListener('click', () => {
+    const columns = Object.keys(page.records[0] ?? {});
+    save('steps.csv', new Blob([csv([columns, ...page.records.map((record) => columns.map((column) => record[column]))])], { type: 'text/csv' }));
+  });
+  byId('charts').addEventListener('click', () => {
+    for (const id of ['sparsity', 'loss', 'masks']) save(`${id}.svg`, standalone(byId(id).querySelector('svg')));
+  });
   say('');
   buttons();
   globalThis.vitrine = { page, graph, brief };

@@ -130,6 +130,6 @@ function numbers(results) {
       make('td', { class: 'num', 'data-difference': Math.abs(here - stored), 'data-here': here, text: brief(Math.abs(here - stored)) }),
     )),
   ]);
-  const table = make('table', { class: 'data small' }, make('caption', { text: 'The report’s circuits, run on its models by this page.' }), make('thead', {}, head), make('tbody', {}, ...rows));
+  const table = make('table', { class: 'data small' }, make('caption', {}, make('span', { text: 'The report’s circuits, run on its models by this page.' })), make('thead', {}, head), make('tbody', {}, ...rows));
   return make('div', { class: 'scroll', role: 'region', tabindex: '0', 'aria-label': 'Table, scrolls sideways' }, table);
 }

@@ -319,7 +319,7 @@
         var from = make('th', 'txt');
         from.scope = 'row';
         from.append(bdi(body.writers[edge[0]].name));
-        var to = make('td', 'num');
+        var to = make('td', 'txt');
         to.append(bdi(body.readers[edge[1]].name));
         row.append(from, to, make('td', 'num', brief(edge[2])));
         return row;

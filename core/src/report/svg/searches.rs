@@ -69,7 +69,8 @@ fn key(body: &Searches, full: f64) -> (Markup, f64) {
     let (mut x, mut items) = (0.0, vec![]);
     for (boxed, words) in signs {
         let wide = width(words, FONT) + if boxed.is_some() { 22.0 } else { 0.0 };
-        if x > 0.0 && x + wide > full {
+        // Widths are estimates.
+        if x > 0.0 && x + wide > 0.95 * full {
             (x, y) = (0.0, y + LINE + 3.0);
         }
         items.push(html! {
