@@ -1,15 +1,16 @@
 //! Golden check of the decoders: Markov chains with the answers of greedy, beam (plain, by length, constrained), diverse beam and exhaustive search, and the sets that filters keep.
 //!
-//! Sequences have to be equal, log-probabilities within 1e-4 (the file holds six decimals), sets equal.
+//! Sequences have to be equal, log-probabilities within 1e-4 (the file holds six decimals), sets equal. Stochastic beams of two are drawn 20,000 times from each chain: two different sequences
+//! each time, and each sequence as often as a sample of two without replacement holds it, within 0.015.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use thiserror::Error;
 
 use super::{
     Beam, Constraint, DecodeError, Diverse, EarlyStop, Filter, Greedy, Hypothesis, LengthPenalty, Markov, Mask, Method, Settings,
-    Unconstrained, decode,
+    Stochastic, Unconstrained, decode,
 };
 use crate::golden::Agreement;
 
@@ -22,6 +23,9 @@ const MAX_VOCAB: usize = 16;
 const MAX_LEN: usize = 8;
 /// Most prefixes that exhaustive search looks at.
 const MAX_PREFIXES: usize = 1 << 20;
+/// How often stochastic beams are drawn from a table, and how far a share may lie from its probability.
+const DRAWS: u32 = 20_000;
+const SHARE_TOLERANCE: f64 = 0.015;
 
 /// Why the file cannot be compared.
 #[derive(Debug, Error)]
@@ -94,15 +98,17 @@ impl Constraint for NoTwoOdd {
 /// [`DecoderGoldenError`] for a file of another form.
 pub fn decoders(json: &str) -> Result<Vec<Agreement>, DecoderGoldenError> {
     let file: File = serde_json::from_str(json)?;
-    let names = ["greedy", "exhaustive search", "beam", "beam by length", "constrained beam", "diverse beam"];
-    let [mut greedy, mut exact, mut beam, mut by_length, mut constrained, mut diverse] = names.map(Agreement::of);
+    let names = ["greedy", "exhaustive search", "beam", "beam by length", "constrained beam", "diverse beam", "stochastic beam"];
+    let [mut greedy, mut exact, mut beam, mut by_length, mut constrained, mut diverse, mut stochastic] = names.map(Agreement::of);
     for (i, table) in file.tables.iter().enumerate() {
         table.check(i)?;
         let free = Unconstrained;
         let no_two_odd = NoTwoOdd { last_is_odd: false, vocab: table.log_probs.len() as u32 };
         let found = table.decode(i, &Greedy, &free)?;
         compare(&mut greedy, &found, std::slice::from_ref(&table.greedy), || format!("table {i}"));
-        let found = table.exhaustive();
+        let mut found = table.exhaustive();
+        table.draw(i, &found, &mut stochastic)?;
+        found.truncate(10);
         compare_answers(&mut exact, &found, &table.exact_top10, || format!("table {i}"));
         let whole = |width, penalty| Beam { width, penalty, early_stop: EarlyStop::Never };
         let cases: [(&mut Agreement, _, LengthPenalty, &dyn Constraint); 3] = [
@@ -131,7 +137,7 @@ pub fn decoders(json: &str) -> Result<Vec<Agreement>, DecoderGoldenError> {
             filters.yes_or_no(filter.keep(&filtered.log_probs) == *expected, || format!("distribution {i}, {name}"));
         }
     }
-    Ok(vec![greedy, exact, beam, by_length, constrained, diverse, filters])
+    Ok(vec![greedy, exact, beam, by_length, constrained, diverse, stochastic, filters])
 }
 
 /// `top_p=0.9` and the like.
@@ -168,13 +174,45 @@ impl Table {
     }
 
     fn decode(&self, table: usize, method: &dyn Method, constraint: &dyn Constraint) -> Result<Vec<Hypothesis>, DecoderGoldenError> {
-        let settings = Settings { max_tokens: self.max_len, eos: vec![EOS], ..Settings::default() };
+        self.decode_seeded(table, method, constraint, 0)
+    }
+
+    fn decode_seeded(
+        &self,
+        table: usize,
+        method: &dyn Method,
+        constraint: &dyn Constraint,
+        seed: u64,
+    ) -> Result<Vec<Hypothesis>, DecoderGoldenError> {
+        let settings = Settings { max_tokens: self.max_len, eos: vec![EOS], seed, ..Settings::default() };
         let mut scorer = Markov::new(self.log_probs.clone());
         let found = decode(method, &mut scorer, &[self.bos], &settings, constraint, &mut |_, _| {});
         found.map(|found| found.hypotheses).map_err(|source| DecoderGoldenError::Decode { table, source })
     }
 
-    /// The ten likeliest of all sequences.
+    /// Draws stochastic beams of two. `all` are all sequences with their log-probabilities.
+    fn draw(&self, table: usize, all: &[Answer], agreement: &mut Agreement) -> Result<(), DecoderGoldenError> {
+        let weights: Vec<f64> = all.iter().map(|(log_prob, _)| log_prob.exp()).collect();
+        let places: BTreeMap<&[u32], usize> = all.iter().enumerate().map(|(place, (_, tokens))| (&tokens[..], place)).collect();
+        let mut counts = vec![0_u32; all.len()];
+        let (mut twice, possible) = (0, weights.iter().filter(|weight| **weight > 0.0).count().min(2));
+        for seed in 0..DRAWS {
+            let drawn = self.decode_seeded(table, &Stochastic { width: 2 }, &Unconstrained, seed.into())?;
+            let found: BTreeSet<usize> = drawn.iter().filter_map(|h| places.get(&h.tokens[..]).copied()).collect();
+            twice += u32::from(found.len() != possible);
+            for place in found {
+                counts[place] += 1;
+            }
+        }
+        let share = |count: u32| f64::from(count) / f64::from(DRAWS);
+        let apart = counts.iter().zip(inclusion_of_two(&weights)).map(|(&count, wanted)| (share(count) - wanted).abs()).fold(0.0, f64::max);
+        agreement.case(if twice == 0 { apart } else { f64::INFINITY }, SHARE_TOLERANCE, || {
+            format!("table {table}, {twice} draws of one sequence")
+        });
+        Ok(())
+    }
+
+    /// All sequences, the likeliest first.
     fn exhaustive(&self) -> Vec<Answer> {
         let mut open: Vec<Answer> = vec![(0.0, vec![])];
         let mut all: Vec<Answer> = vec![];
@@ -186,9 +224,16 @@ impl Table {
             }
         }
         all.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-        all.truncate(10);
         all
     }
+}
+
+/// Probabilities that a sample of two without replacement holds each item: drawn first, or second behind any other.
+fn inclusion_of_two(weights: &[f64]) -> Vec<f64> {
+    let total: f64 = weights.iter().sum();
+    let odds = |weight: f64| weight / (total - weight);
+    let all: f64 = weights.iter().map(|&weight| odds(weight)).sum();
+    weights.iter().map(|&weight| weight / total * (1.0 + all - odds(weight))).collect()
 }
 
 fn compare(agreement: &mut Agreement, found: &[Hypothesis], expected: &[Answer], name: impl Fn() -> String) {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use vitrine_core::{
     decode::{
         All, Banned, Constraint, Decoded, EarlyStop, Ending, Filter, Forced, Hypothesis, LengthPenalty, Lexical, Method, MethodConfig,
-        Settings, Trace, TransformerScorer, config::usual_ends, decode, rerank,
+        OneOf, Settings, Trace, TransformerScorer, config::usual_ends, decode, rerank,
     },
     text::tokenizer::Tokenizer,
 };
@@ -145,6 +145,9 @@ pub struct Decode {
     /// Rank what was found again; of the same text the first is kept for votes.
     #[arg(long, value_enum)]
     rerank: Option<Rerank>,
+    /// The text is one of these, whole (give it again for each). A space before a word belongs to its token.
+    #[arg(long, conflicts_with_all = ["grammar", "json_schema"])]
+    one_of: Vec<String>,
     /// Words or phrases that never appear, as the tokenizer splits them.
     #[arg(long)]
     ban: Vec<String>,
@@ -236,6 +239,11 @@ impl Decode {
         };
         if let Some(form) = form {
             parts.push(Box::new(Grammar::new(form, tokenizer, vocab, eos)?));
+        }
+        if !self.one_of.is_empty() {
+            anyhow::ensure!(self.one_of.iter().all(|text| !text.is_empty()), "--one-of has an empty text");
+            let texts: Vec<Vec<u32>> = self.one_of.iter().map(|text| tokenizer.encode(text)).collect::<Result<_, _>>()?;
+            parts.push(Box::new(OneOf::new(&texts)));
         }
         if let Some(prefix) = &self.prefix {
             parts.push(Box::new(Forced::new(tokenizer.encode(prefix)?)));

@@ -254,9 +254,10 @@ fn to_sqlite(value: &Value) -> rusqlite::types::Value {
     }
 }
 
-/// The first word of a statement in lower case, comments left out.
+/// The first word of a statement in lower case; comments and empty statements before it are left out.
 fn first_word(sql: &str) -> String {
-    let mut rest = sql.trim_start();
+    let start = |sql: &'_ str| -> usize { sql.len() - sql.trim_start_matches(|c: char| c.is_whitespace() || c == ';').len() };
+    let mut rest = &sql[start(sql)..];
     loop {
         let after = if let Some(line) = rest.strip_prefix("--") {
             line.split_once('\n').map_or("", |(_, after)| after)
@@ -265,7 +266,7 @@ fn first_word(sql: &str) -> String {
         } else {
             break;
         };
-        rest = after.trim_start();
+        rest = &after[start(after)..];
     }
     rest.chars().take_while(char::is_ascii_alphabetic).take(20).collect::<String>().to_ascii_lowercase()
 }

@@ -51,6 +51,24 @@ fn sql_nothing_but_select_runs_and_the_file_stays_as_it_is() {
 }
 
 #[test]
+fn sql_empty_statements_before_a_query_are_passed_over() {
+    let folder = folder();
+    let rows = run(folder.path(), "SELECT id FROM item").unwrap();
+    for before in [";", ";; ", " -- a\n; /* b */ ;"] {
+        assert_eq!(run(folder.path(), &format!("{before}SELECT id FROM item")), Ok(rows.clone()), "{before}");
+    }
+}
+
+#[test]
+fn sql_virtual_tables_and_what_they_keep_are_no_part_of_the_schema() {
+    let folder = folder();
+    let path = folder.path().join("shop.sqlite");
+    Connection::open(&path).unwrap().execute_batch("CREATE VIRTUAL TABLE notes USING fts5(text); CREATE TABLE notes_of (id int)").unwrap();
+    let schema = file::File::open(&path, Duration::from_secs(1)).unwrap().schema(&path).unwrap();
+    assert_eq!(schema.tables, ["item", "notes_of"]);
+}
+
+#[test]
 fn sql_endless_and_huge_queries_end_in_one_line() {
     let folder = folder();
     let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     golden::{GoldenError, names},
@@ -75,6 +75,28 @@ pub fn lines(kind: Kind, text: &str) -> Result<Vec<Line>, GoldenError> {
         })
     };
     text.lines().filter(|line| !line.trim().is_empty()).map(read).collect()
+}
+
+impl Line {
+    /// The line as the benchmark writes it; [`lines`] reads it again. `schema` is the text of the changed schema.
+    pub fn to_json(&self, schema: &str) -> Value {
+        let Ambiguous { kind, original, readings: [first, second], change } = &self.example;
+        let mut line = json!({"id": self.id, "kind": kind, "db_id": self.database, "question": self.question, "orig_query": original,
+            "query1": first, "query2": second, "schema": schema});
+        match change {
+            Change::Column { table, column, names } => line["map"] = json!({table: {column: names}}),
+            Change::Table { table, names } => line["map"] = json!({table: names}),
+            Change::Join { table, column, key, .. } => {
+                line["split_map"] = json!({table: column});
+                line["primary_key"] = json!({table: key});
+            }
+            Change::Aggregate { name, columns } => {
+                line["new_table_name"] = json!(name);
+                line["all_cols"] = json!(columns);
+            }
+        }
+        line
+    }
 }
 
 /// What the line says was changed.
@@ -184,4 +206,29 @@ pub fn coverage(
         found.extend([rewrites, exact, rows, lists, summaries].into_iter().filter(|agreement| agreement.cases > 0));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::sql::ambiguate::Synonyms, super::sql::ambiguate::ambiguate, super::sql::ddl, *};
+
+    #[test]
+    fn lines_are_read_as_they_were_written() {
+        let schema = ddl::read("CREATE TABLE singer (singer_id int PRIMARY KEY, name text, age int)", "d").unwrap();
+        let (columns, tables) = (r#"{"d": {"singer": {"age": ["years", "born"]}}}"#, r#"{"d": {"singer": ["artist", "performer"]}}"#);
+        let synonyms = Synonyms::of("d", &serde_json::from_str(columns).unwrap(), &serde_json::from_str(tables).unwrap());
+        for (kind, query) in [
+            (Kind::C, "select age from singer"),
+            (Kind::T, "select age from singer"),
+            (Kind::J, "select name, age from singer"),
+            (Kind::P, "select avg(age), min(age) from singer"),
+        ] {
+            let found = ambiguate(kind, query, &schema, &synonyms);
+            assert!(!found.is_empty(), "{kind:?}");
+            for example in found {
+                let line = Line { id: format!("{kind:?}1"), database: "d".into(), question: "how old?".into(), example };
+                assert_eq!(lines(kind, &line.to_json("singer : age").to_string()).unwrap(), [line]);
+            }
+        }
+    }
 }

@@ -31,6 +31,8 @@ use crate::{
 /// What is checked of a query while it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Checks {
+    /// Nothing.
+    None,
     /// Tokens, quotes and brackets.
     Lexing,
     /// The grammar, with any names.
@@ -94,11 +96,11 @@ pub struct Decode {
     k: usize,
     #[arg(long, value_enum)]
     rerank: Option<Rerank>,
-    /// Check queries while they are written (methods that write queries in one search).
+    /// Check queries while they are written (methods that write queries in one search); guarded by default for a language model, none for one that `sql train` made.
     #[arg(long, value_enum)]
     check: Option<Checks>,
     /// Continuations of a text that are checked, the likeliest ones; the others are not followed.
-    #[arg(long, default_value_t = 8, requires = "check")]
+    #[arg(long, default_value_t = 8)]
     looks: usize,
     /// Fork at the first token of each name, as the published code does (logical-beam).
     #[arg(long)]
@@ -142,6 +144,7 @@ pub fn run(args: &Decode, context: Context) -> Result<()> {
             return Ok(());
         }
     }
+    ensure!(args.seconds > 0, "--seconds is 0, but has to be at least 1");
     ensure!((1..=50).contains(&args.k), "--k is {}, but has to be between 1 and 50", args.k);
     let mut preferences = preference::read(&schema)?;
     let words = SchemaWords::new(&schema);
@@ -221,12 +224,15 @@ fn list(args: &Decode, schema: &Schema) -> Result<List> {
         Some(decoder) => decoder,
         None => choice(model.decoder()).decoder(&mut limits)?,
     };
-    let mode = args.check.map(|checks| match checks {
-        Checks::Lexing => Mode::Lexing,
-        Checks::Parsing => Mode::Parsing,
-        Checks::Guarded => Mode::Guarded,
-    });
     let one_search = !matches!(chosen, Decoder::LogicalBeam(_) | Decoder::Masking(_));
+    // A language model writes much besides SQL.
+    let usual = if one_search && matches!(model, text_to_sql::Model::Causal(_)) { Checks::Guarded } else { Checks::None };
+    let mode = match args.check.unwrap_or(usual) {
+        Checks::None => None,
+        Checks::Lexing => Some(Mode::Lexing),
+        Checks::Parsing => Some(Mode::Parsing),
+        Checks::Guarded => Some(Mode::Guarded),
+    };
     ensure!(mode.is_none() || one_search, "--check belongs to methods that write queries in one search, such as beam");
     ensure!(args.looks > 0, "--looks is 0, but has to be at least 1");
     let rules = mode.map(|mode| Rules::new(mode, schema)).transpose()?;

@@ -27,9 +27,9 @@ pub enum Command {
     /// Plan, template and slots of a query.
     #[command(after_help = "Example:\n  vitrine sql plan 'SELECT name FROM singer WHERE age > 20' --schema shop.sql")]
     Plan(plan::Plans),
-    /// The pairs of readings that the four AmbiQT rules make of a query.
+    /// The pairs of readings that the four AmbiQT rules make of a query, or of each query of a file.
     #[command(
-        after_help = "Kinds C and T need the lists of synonyms.\n\nExample:\n  vitrine sql ambiguate 'SELECT name, age FROM singer' --kind J --tables tables.json --database concert_singer"
+        after_help = "Kinds C and T need the lists of synonyms.\n\nExamples:\n  vitrine sql ambiguate 'SELECT name, age FROM singer' --kind J --tables tables.json --database concert_singer\n  vitrine sql ambiguate --data dev.jsonl --tables tables.json --kind C --column-synonyms col_synonyms.json > C.jsonl"
     )]
     Ambiguate(ambiguate::Ambiguate),
     /// How many lists of candidates hold one reading of an ambiguous question, and how many both.
@@ -53,7 +53,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 struct Source {
     /// Spider's tables.json; with --database.
-    #[arg(long, requires = "database", conflicts_with = "schema")]
+    #[arg(long, conflicts_with = "schema")]
     tables: Option<PathBuf>,
     #[arg(long)]
     database: Option<String>,
@@ -77,7 +77,7 @@ impl Source {
     fn read(&self) -> Result<Schema> {
         match (&self.tables, &self.schema) {
             (Some(tables), _) => {
-                let name = self.database.as_deref().unwrap_or_default();
+                let name = self.database.as_deref().context("--tables needs --database NAME")?;
                 tables_json::read(&text(tables)?)
                     .with_context(|| format!("cannot read {}", tables.display()))?
                     .into_iter()

@@ -1,10 +1,11 @@
 //! `sql plan`: a query's shape, template and slots.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 use vitrine_core::study::logical_beam::sql::{
     plan::Plan,
+    statement::one_select,
     template::{SchemaWords, templatise},
 };
 
@@ -20,7 +21,7 @@ pub struct Plans {
 
 pub fn run(args: &Plans, context: Context) -> Result<()> {
     let schema = args.source.read()?;
-    ensure!(!args.sql.trim().is_empty(), "the query is empty");
+    one_select(&args.sql)?;
     let (plan, template) = (Plan::of(&args.sql), templatise(&args.sql, &SchemaWords::new(&schema)));
     if context.json {
         return print_json(&json!({"schema": "vitrine.sql-plan/1", "plan": plan, "template": template.text, "values": template.values,

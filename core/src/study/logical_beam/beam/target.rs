@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use crate::decode::Machine;
 use crate::study::logical_beam::sql::{
+    said::is_reserved,
     template::{Part, Place, SchemaWords, Slot, parts},
     text::split,
 };
@@ -112,14 +113,19 @@ fn names(place: Place<'_>, words: &SchemaWords, aliases: &[String]) -> Vec<Strin
     };
     if place.slot == Slot::Table {
         for table in words.tables() {
-            take(table.to_owned());
+            if !is_reserved(table) {
+                take(table.to_owned());
+            }
             take(format!("`{table}`"));
         }
     } else {
         take("*".into());
         for column in words.columns() {
-            take(column.to_owned());
             take(format!("`{column}`"));
+            if is_reserved(column) {
+                continue;
+            }
+            take(column.to_owned());
             for alias in aliases {
                 take(format!("{alias}.{column}"));
             }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use super::{
     super::{
-        sql::{schema::Schema, template::Slot},
+        sql::{said::as_said, schema::Schema, template::Slot},
         stages::{Pieces, Reading, Stage, StageError},
     },
     SqlModel,
@@ -43,18 +43,6 @@ pub struct ModelReading<'m> {
     pub(super) word_pieces: Vec<Rc<[u32]>>,
     items: Vec<Spelled>,
     values: Vec<Spelled>,
-}
-
-/// A name as a query says it: what is no plain word stands in backticks.
-fn as_said(name: &str) -> Option<String> {
-    let plain = |c: char| c.is_alphanumeric() || c == '_';
-    if name.is_empty() || name.contains('`') || name.chars().any(char::is_control) {
-        None
-    } else if name == "*" || name.chars().all(plain) {
-        Some(name.to_owned())
-    } else {
-        Some(format!("`{name}`"))
-    }
 }
 
 impl<'m> ModelReading<'m> {

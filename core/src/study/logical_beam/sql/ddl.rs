@@ -13,8 +13,12 @@ use super::{
     tables_json::{LONGEST_NAME, MOST_COLUMNS, MOST_TABLES},
 };
 
-/// What a database of `SQLite` is asked for: the statements of its tables, a row each, in the order in which they were made.
-pub const OF_SQLITE: &str = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rootpage";
+/// What a database of `SQLite` is asked for: the statements of its tables, a row each, in the order in which they were made. Virtual tables are left out, and the tables in which full-text
+/// and spatial ones keep what they hold.
+pub const OF_SQLITE: &str = "SELECT sql FROM sqlite_master AS t WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND sql NOT LIKE 'create virtual%' \
+    AND NOT EXISTS (SELECT 1 FROM sqlite_master AS v WHERE v.sql LIKE 'create virtual%' AND t.name IN (v.name || '_data', v.name || '_idx', \
+    v.name || '_content', v.name || '_docsize', v.name || '_config', v.name || '_segments', v.name || '_segdir', v.name || '_stat', \
+    v.name || '_node', v.name || '_rowid', v.name || '_parent')) ORDER BY rootpage";
 
 /// Longest text, in bytes.
 pub const LONGEST: usize = 4 << 20;
@@ -156,7 +160,7 @@ impl Reader {
             return self.table(tokens);
         }
         let skipped = first.is_one_of(&["insert", "begin", "commit", "end"])
-            || (first.is("create") && second.is_some_and(|token| token.is_one_of(&["index", "view", "trigger"])));
+            || (first.is("create") && second.is_some_and(|token| token.is_one_of(&["index", "view", "trigger", "virtual"])));
         if skipped { Ok(()) } else { Err(at(first.line, format!("only CREATE TABLE is read, found {}", shown(&first.text)))) }
     }
 

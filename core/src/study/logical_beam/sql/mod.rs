@@ -8,6 +8,7 @@
 //! | [`comparable`], [`exact`], [`hardness`], [`accuracy`] | exact-set match: what is forgotten before comparing, ten clauses, how hard a query is |
 //! | [`strict`] | the match that exact-set match is not: values, join conditions and scopes count |
 //! | [`text`], [`template`], [`plan`] | one spelling; queries without names and values; their shape |
+//! | [`said`], [`statement`] | names that need quotes; whether a text is one SELECT |
 //! | [`ambiguate`], [`coverage`] | the four AmbiQT generators; which readings a list of candidates covers |
 //! | [`measure`] | coverage of many lists, by every measure |
 //! | [`execute`], [`rows`] | running queries, whoever runs them; when two results are the same |
@@ -27,8 +28,10 @@ pub mod parse;
 pub mod plan;
 pub mod query;
 pub mod rows;
+pub mod said;
 pub mod schema;
 pub mod schema_text;
+pub mod statement;
 pub mod strict;
 pub mod tables_json;
 pub mod template;
