@@ -15,7 +15,9 @@ const NUMBERS = { most: 12, draw: 0, temperature: 0 };
 /** The example shown first. */
 const FACTS = 3;
 const MOST_IN_ADDRESS = 1500;
+/** Screen pixels a pixel of a picture; less where a page is wider than its room. */
 const ZOOM = 2;
+const LEAST = 1;
 
 export class Writing {
   /** @param {import('./models.js').Models} models @param {(action: (event?: any) => any) => any} guarded */
@@ -150,7 +152,8 @@ export class Writing {
       if (!seen) continue;
       this.pictures[name].take(found.pixels[name], { width: seen.width, height: seen.height, patch: seen.patch, attended: seen.attended, end: seen.attended });
       const [drawn, all] = seen.bytes;
-      byId(`${name}-told`).textContent = `${name === 'context' ? 'The picture' : 'The wrong picture'}: ${count(seen.attended)} patches, two letters each${drawn < all ? `; ${count(all - drawn)} of ${count(all)} bytes found no room` : ''}.`.replace(', two letters each', seen.patch[1] === 16 && this.models.writerFacts(this.model)?.render.style === 'mono' ? ', two letters each' : '');
+      const two = seen.patch[1] === 16 && this.models.writerFacts(this.model)?.render.style === 'mono' ? ', two letters each' : '';
+      byId(`${name}-told`).textContent = `${name === 'context' ? 'The picture' : 'The wrong picture'}: ${count(seen.attended)} patches${two}${drawn < all ? `; ${count(all - drawn)} of ${count(all)} bytes found no room` : ''}.`;
     }
     this.paint();
     this.continued.show(found, asked);
@@ -161,7 +164,13 @@ export class Writing {
 
   /** The pictures, in the room there is. */
   paint() {
-    for (const name of ['context', 'other']) if (this.found?.[name]) this.pictures[name].draw({ zoom: ZOOM, grid: true, hidden: null, chosen: null, how: 'drawn' });
+    for (const name of ['context', 'other']) {
+      if (!this.found?.[name]) continue;
+      const room = byId(`${name}-picture`).closest('figure').clientWidth - 20;
+      // Halves keep the pixels of a picture alike.
+      const zoom = Math.max(LEAST, Math.min(ZOOM, Math.floor((2 * room) / this.found[name].width) / 2));
+      this.pictures[name].draw({ zoom, grid: true, hidden: null, chosen: null, how: 'drawn' });
+    }
   }
 
   command() {
