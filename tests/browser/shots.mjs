@@ -66,6 +66,7 @@ const PAGES = {
   model: ['studio.html#seed=3&compare=1', answered],
   stress: ['studio.html#seed=3&typos=0.2&noise=0.3', answered],
   studio: ['studio.html#text=The+%E2%98%80+is+out%2C+%D7%A9%D7%9C%D7%95%D7%9D+and+%E6%97%A5%E6%9C%AC%E8%AA%9E%2C+said+the+%F0%9F%98%80+fox+to+no+one+in+particular.&patches=128', (page) => page.waitForFunction(() => globalThis.vitrine)],
+  writing: ['studio.html#tab=write', (page) => page.waitForFunction(() => globalThis.vitrine?.page.writing.found)],
   prune: ['prune.html#model=small', trained],
 };
 

@@ -30,6 +30,10 @@ describe('screenshot studio', { skip, timeout: 600_000 }, () => {
   };
   const address = (settings) => `#${new URLSearchParams(settings)}`;
   const MODEL = join(root, 'www/models/screenshot/ptp.safetensors');
+  const WRITER = join(root, 'www/models/screenshot/facts.safetensors');
+  /** The same of the tab that writes on. */
+  const written = (page) => page.waitForFunction(() => globalThis.vitrine.page.writing.found && !globalThis.vitrine.page.writing.asking && globalThis.vitrine.page.writing.done === globalThis.vitrine.page.writing.wanted);
+  const beside = (page) => page.evaluate(() => globalThis.vitrine.page.writing.found);
   /** Waits until the model has answered all that was asked. */
   const answered = (page) => page.waitForFunction(() => globalThis.vitrine.page.answers.look && !globalThis.vitrine.page.asking && globalThis.vitrine.page.done === globalThis.vitrine.page.wanted);
   const looked = (page) => page.evaluate(() => {
@@ -160,7 +164,7 @@ describe('screenshot studio', { skip, timeout: 600_000 }, () => {
     const part = (pixels, patch) => Array.from({ length: 16 }, (_, y) => pixels.slice(y * 640 + patch * 16, y * 640 + patch * 16 + 16)).flat();
     assert.notDeepEqual(part(hidden.redrawn, 6), part(hidden.given, 6), 'redrawn, not copied');
     assert.deepEqual(part(hidden.redrawn, 5), part(hidden.given, 5));
-    assert.match(await page.locator('#given-told').innerText(), /^Patch 8 shows tokens .*; hidden, redrawn with a loss of \d/);
+    assert.match(await page.locator('#given-told').innerText(), /^Patch 8 shows tokens .*, bytes? \d.*; hidden, redrawn with a loss of \d/);
     assert.equal(await page.locator('#plot rect.bar').count(), 2);
     // The address brings all of it back.
     await page.waitForFunction(() => location.hash.includes('hide=') && location.hash.includes('mask='));
@@ -280,7 +284,158 @@ describe('screenshot studio', { skip, timeout: 600_000 }, () => {
     await context.close();
   });
 
+  test('what the page writes on and what its text costs is what the command line says', async () => {
+    let [worst, slowest] = [0, 0];
+    const context = 'lena has 7 red kites\nomar has 2 blue maps';
+    for (const [settings, options] of [
+      [{}, ['--facts', '3', '--most', '12']],
+      [{ facts: '8', temperature: '1', draw: '4', most: '20' }, ['--facts', '8', '--most', '20', '--temperature', '1', '--seed', '4']],
+      [{ context, other: 'ruth has 3 pink hats', prompt: 'who has maps?', target: "omar. what has lena? 7 red kites. it's <b>", count: '0.6.7.8' }, ['--context', context, '--other', 'ruth has 3 pink hats', '--prompt', 'who has maps?', '--target', "omar. what has lena? 7 red kites. it's <b>", '--count', '0,6,7,8', '--most', '12']],
+      [{ context, prompt: 'who has maps?' }, ['--context', context, '--prompt', 'who has maps?', '--target', '', '--most', '12']],
+    ]) {
+      const { page, context: opened, seen } = await studio(address({ tab: 'write', ...settings }));
+      await written(page);
+      const found = await beside(page);
+      const expected = cli('screenshot', 'continue', '--beside', '--model', WRITER, ...options).beside;
+      const words = (one) => [one.scored, one.counted, one.target, one.context, one.other, one.after.map((after) => [after.kind, after.continuation, after.stop])];
+      const values = (one) => one.after.flatMap((after) => [...after.tokens.map((token) => token.log_prob), ...after.target.map((token) => token.log_prob), after.nats ?? 0, after.ratio ?? 0]);
+      assert.deepEqual(words(found), words(expected));
+      values(found).forEach((value, at) => (worst = Math.max(worst, Math.abs(value - values(expected)[at]))));
+      const command = await page.locator('#beside-command').innerText();
+      const again = JSON.parse(execFileSync('bash', ['-c', `${command} --json`.replace(/^vitrine/, `'${binary}'`).replace('www/models', join(root, 'www/models'))], { encoding: 'utf8' })).beside;
+      assert.deepEqual(again, expected, 'the shown command asks the same');
+      slowest = Math.max(slowest, found.milliseconds);
+      assert.deepEqual([seen.foreign, seen.errors, await page.evaluate(() => globalThis.violations)], [[], [], []]);
+      await opened.close();
+    }
+    console.log(`# largest difference ${worst.toExponential(1)}, slowest answer ${slowest.toFixed(0)} ms`);
+    assert.ok(worst < 1e-4, `largest difference ${worst}`);
+  });
+
+  test('the picture is what helps: bars, means, keys and the address', async () => {
+    const { page, context } = await studio();
+    assert.ok(await page.locator('#write-panel').isHidden());
+    await page.locator('#read-tab').focus();
+    await page.keyboard.press('ArrowRight');
+    await written(page);
+    assert.ok(await page.locator('#read-panel').isHidden());
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'write-tab');
+    assert.match(await page.locator('#about-writer').innerText(), /On pages kept out the perplexity of an answer is/);
+    const found = await beside(page);
+    const [nothing, picture, wrong] = found.after;
+    assert.ok(picture.ratio < 0.7 && wrong.ratio > 0.7, `${picture.ratio} ${wrong.ratio}`);
+    assert.ok(picture.nats < nothing.nats);
+    assert.deepEqual((await page.locator('#continued th').allInnerTexts()).map((text) => text.trim()), ['after nothing', 'after the picture', 'after the wrong picture', 'after the words']);
+    assert.equal(await page.locator('#costs button').count(), found.target.length);
+    assert.equal(await page.locator('#costs button').first().locator('rect').count(), 4);
+    assert.equal(await page.locator('#costs-table tbody tr').count(), found.target.length);
+    assert.deepEqual(await page.locator('#means tbody tr').nth(1).locator('td.number').allInnerTexts(), [picture.nats.toFixed(3), picture.perplexity.toFixed(2), picture.ratio.toFixed(3)]);
+    // Heights of bars are nats.
+    const counted = found.target.findIndex((token) => token.counts);
+    const heights = await page.locator('#costs button').nth(counted).locator('rect').evaluateAll((all) => all.map((rect) => Number(rect.getAttribute('height'))));
+    const most = Math.max(1, ...found.after.flatMap((after) => after.target.map((one) => -one.log_prob)));
+    heights.forEach((height, at) => assert.ok(Math.abs(height - Math.max(1, (-found.after[at].target[counted].log_prob / most) * 56)) < 1e-6));
+    // Numbers by keyboard, and a token that no longer counts.
+    await page.locator('#costs button').first().focus();
+    for (let at = 0; at < counted; at += 1) await page.keyboard.press('ArrowRight');
+    assert.match(await page.locator('#costs-told').innerText(), new RegExp(`^Token ${counted + 1} “.*”, counts: after nothing ${(-nothing.target[counted].log_prob).toFixed(3)} nats, a perplexity of`));
+    await page.keyboard.press('Enter');
+    await written(page);
+    const fewer = await beside(page);
+    assert.equal(fewer.counted, found.counted - 1);
+    const others = fewer.target.flatMap((token, at) => (token.counts ? [-fewer.after[0].target[at].log_prob] : []));
+    assert.ok(Math.abs(fewer.after[0].nats - others.reduce((a, b) => a + b) / others.length) < 1e-9);
+    await page.waitForFunction(() => /tab=write/.test(location.hash) && /count=/.test(location.hash));
+    const again = await studio(new URL(page.url()).hash);
+    await written(again.page);
+    assert.deepEqual((await beside(again.page)).after, fewer.after);
+    // The other tab starts when it is asked for.
+    await again.page.locator('#read-tab').click();
+    await answered(again.page);
+    assert.ok(await again.page.locator('#answers').isVisible());
+    await again.context.close();
+    await page.locator('#count-all').click();
+    await written(page);
+    assert.equal((await beside(page)).counted, found.target.length);
+    // Swapped, the true picture is the wrong one.
+    await page.locator('#more-facts').click();
+    await written(page);
+    const right = (await beside(page)).after[1];
+    await page.locator('#swap').click();
+    await written(page);
+    assert.deepEqual((await beside(page)).after[2].target, right.target);
+    await page.locator('#prompt').fill('<img src=x onerror=alert(1)>');
+    await written(page);
+    assert.equal(await page.locator('main img').count(), 0);
+    await page.locator('#most').fill('0');
+    await page.locator('#notice', { hasText: 'Tokens to write, at most has to be a whole number, 1 or more.' }).waitFor();
+    await page.locator('#most').fill('4');
+    await written(page);
+    const json = JSON.parse((await downloaded(page, () => page.locator('#save-beside').click())).text);
+    assert.deepEqual([json.schema, json.asked.most, json.beside.after.length], ['vitrine.screenshot-beside/1', 4, 4]);
+    assert.equal((await downloaded(page, () => page.locator('#save-costs').click())).text.trim().split('\r\n').length, json.beside.target.length + 1);
+    assert.equal((await downloaded(page, () => page.locator('#save-continued').click())).text.trim().split('\r\n').length, json.beside.after.flatMap((after) => after.tokens).length + 1);
+    await context.close();
+  });
+
+  test('all of it works offline after load, and the first view is there in three seconds on a warm cache', async () => {
+    const { page, context } = await studio();
+    await answered(page);
+    await page.waitForFunction(() => globalThis.vitrine.page.models.files.size === 3);
+    await context.setOffline(true);
+    await page.locator('#write-tab').click();
+    await written(page);
+    await page.locator('#read-tab').click();
+    await page.locator('#compare').check();
+    await answered(page);
+    assert.equal(await page.locator('#models h3').count(), 3);
+    await page.locator('#measure').click();
+    await page.waitForFunction(() => /strips a second; one look of this model [\d.]+ ms$/.test(document.getElementById('speed').textContent));
+    console.log(`# ${await page.locator('#speed').innerText()}`);
+    await context.setOffline(false);
+    await page.reload();
+    await answered(page);
+    const took = await page.evaluate(() => performance.now());
+    console.log(`# first answer on a warm cache after ${took.toFixed(0)} ms`);
+    await context.close();
+  });
+
+  test('a file of the other kind opens on the other tab, and one that is none leaves what was there', async () => {
+    const { page, context, seen } = await studio(address({ tab: 'write' }));
+    await written(page);
+    const before = await beside(page);
+    const place = await mkdtemp(join(tmpdir(), 'vitrine-writer-'));
+    const good = await readFile(WRITER);
+    for (const [name, bytes] of Object.entries({ 'short.safetensors': good.subarray(0, 5000), 'cut.safetensors': good.subarray(0, good.length - 7), 'noise.safetensors': Buffer.alloc(4096, 0xa7) })) {
+      await writeFile(join(place, name), bytes);
+      await page.locator('#writer-file').setInputFiles(join(place, name));
+      await page.waitForFunction(() => !document.getElementById('notice').hidden);
+      assert.doesNotMatch(await page.locator('#notice').innerText(), /unreachable|RuntimeError|panicked/);
+      await page.locator('#draw').fill(String(name.length));
+      await written(page);
+      assert.ok(await page.locator('#notice').isHidden(), 'an old notice goes');
+      assert.equal(await page.locator('#writer').inputValue(), 'facts');
+    }
+    await page.locator('#writer-file').setInputFiles(WRITER);
+    await page.waitForFunction(() => document.getElementById('writer').value === 'own-writer');
+    await written(page);
+    assert.deepEqual((await beside(page)).after, before.after, 'the same file, the same answers');
+    await page.locator('#writer-file').setInputFiles(MODEL);
+    await answered(page);
+    await page.locator('#read-panel').waitFor();
+    assert.equal(await page.locator('#model').inputValue(), 'own');
+    assert.deepEqual([seen.foreign, seen.errors], [[], []]);
+    await context.close();
+  });
+
   test('no serious accessibility finding, narrow and wide', async () => {
+    for (const [width, colorScheme] of [[360, 'light'], [1400, 'dark']]) {
+      const { page, context } = await studio(address({ tab: 'write', temperature: '1' }), { viewport: { width, height: 900 }, colorScheme });
+      await written(page);
+      assert.deepEqual(await serious(page), []);
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${width} px`);
+      await context.close();
+    }
     for (const [width, colorScheme] of [[360, 'light'], [1400, 'dark']]) {
       const { page, context } = await studio(address({ compare: '1', typos: '0.2' }), { viewport: { width, height: 900 }, colorScheme });
       await answered(page);

@@ -10,6 +10,7 @@ const folder = join(bundle, '..', 'studio');
 const skip = unless(existsSync(join(folder, 'vitrine_web.js')), 'pictures of the screenshot studio', 'its bundle is not built (scripts/web-bundle studio)');
 const fonts = ['noto-sans.atlas', 'NotoSans-Regular.ttf', 'unifont.packed'].map((name) => join(root, 'core/assets/fonts', name));
 const model = join(root, 'www/models/screenshot/ptp.safetensors');
+const writer = join(root, 'www/models/screenshot/facts.safetensors');
 
 async function studio() {
   const module = await import(pathToFileURL(join(folder, 'vitrine_web.js')).href);
@@ -51,10 +52,36 @@ test('a model reads as natively', { skip }, async (t) => {
   assert.ok(worst < 1e-4, `largest difference ${worst}`);
 });
 
+test('a model writes on, and a text costs, as natively', { skip }, async (t) => {
+  const scribe = (await studio()).scribe(new Uint8Array(readFileSync(writer)));
+  const example = JSON.parse(scribe.example(5n));
+  const numbers = (found) => found.after.flatMap((after) => [...after.tokens.map((token) => token.log_prob), ...after.target.flatMap((one) => [one.log_prob, ...one.top.map((guess) => guess.log_prob)]), after.nats ?? 0, after.ratio ?? 0]);
+  const words = (found) => [found.scored, found.counted, found.target, found.context, found.other, found.after.map((after) => [after.kind, after.continuation, after.stop])];
+  let worst = 0;
+  for (const [options, asked] of [
+    [['--facts', '5', '--most', '12'], example],
+    [['--facts', '5', '--most', '9', '--temperature', '1.2', '--seed', '3'], { ...example, most: 9, choice: { temperature: 1.2, seed: 3 } }],
+    [['--context', 'lena has 7 red kites', '--prompt', 'what has lena?', '--target', '7 red kites.', '--count', '0,1'], { context: 'lena has 7 red kites', prompt: 'what has lena?', target: '7 red kites.', counts: [0, 1] }],
+    [['--most', '3'], { most: 3 }],
+    [['--context', 'é 日 '.repeat(300), '--other', '', '--prompt', ' ', '--target', '"quoted"'], { context: 'é 日 '.repeat(300), other: '', prompt: ' ', target: '"quoted"' }],
+  ]) {
+    const expected = native('screenshot', 'continue', '--model', writer, '--beside', ...options).beside;
+    const found = JSON.parse(scribe.ask(JSON.stringify(asked)));
+    assert.deepEqual(words(found), words(expected));
+    const [a, b] = [numbers(found), numbers(expected)];
+    assert.equal(a.length, b.length);
+    a.forEach((value, at) => (worst = Math.max(worst, Math.abs(value - b[at]))));
+  }
+  t.diagnostic(`largest difference ${worst.toExponential(1)}`);
+  assert.ok(worst < 1e-4, `largest difference ${worst}`);
+});
+
 test('a hostile model is refused in a sentence', { skip }, async () => {
   const drawn = await studio();
   const good = new Uint8Array(readFileSync(model));
-  const changed = (from, to) => {
+  const writes = new Uint8Array(readFileSync(writer));
+  const changed = (from, to, good_file = good) => {
+    const good = good_file;
     const header = Buffer.from(good.subarray(8, 8 + Number(new DataView(good.buffer).getBigUint64(0, true)))).toString('latin1');
     assert.ok(header.includes(from), from);
     const text = Buffer.from(header.replace(from, to), 'latin1');
@@ -69,5 +96,12 @@ test('a hostile model is refused in a sentence', { skip }, async () => {
     [changed('\\"width\\":640', '\\"width\\":16777216'), /./],
   ];
   for (const [bytes, why] of cases) assert.throws(() => drawn.onlooker(bytes), (error) => error instanceof Error && !(error instanceof WebAssembly.RuntimeError) && why.test(error.message) && !error.message.includes('\n'));
+  for (const [bytes, why] of [
+    [new Uint8Array(), /./], [writes.subarray(0, 1000), /./], [writes.subarray(0, writes.length - 4), /./], [good, /not a/], [changed('\\"limit\\":768', '\\"limit\\":1048576', writes), /too many/], [changed('\\"limit\\":768', '\\"limit\\":20', writes), /no room/],
+    [changed('\\"rows\\":6', '\\"rows\\":1048576', writes), /too many|not those/], [changed('\\"columns\\":12', '\\"columns\\":0', writes), /columns is 0/], [changed('\\"heads\\":4', '\\"heads\\":0', writes), /heads/],
+  ]) assert.throws(() => drawn.scribe(bytes), (error) => error instanceof Error && !(error instanceof WebAssembly.RuntimeError) && why.test(error.message) && !error.message.includes('\n'));
+  const scribe = drawn.scribe(writes);
+  for (const asked of ['', '{"most":99999999}', '{"choice":{"temperature":-1,"seed":0}}', '{"choice":{"temperature":1,"seed":-1}}', JSON.stringify({ prompt: 'a'.repeat(9000) }), '{"unknown":1}']) assert.throws(() => scribe.ask(asked), (error) => !(error instanceof WebAssembly.RuntimeError));
   assert.equal(JSON.parse(drawn.onlooker(good).facts()).model.patches, 40, 'and goes on');
+  assert.equal(JSON.parse(scribe.ask('{}')).after.length, 3, 'and asks on');
 });

@@ -32,6 +32,8 @@ mod studio;
 mod subject;
 #[cfg(feature = "circuits")]
 mod tokenizer;
+#[cfg(feature = "studio")]
+mod writing;
 
 use wasm_bindgen::prelude::*;
 

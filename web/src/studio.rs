@@ -5,11 +5,12 @@
 use vitrine_core::study::screenshot::{
     look::hidden_patches,
     masks::Hide,
+    model::file::is_autoregressive,
     render::{FontSources, RenderConfig, Renderer, Scratch, Screenshot, png},
 };
 use wasm_bindgen::prelude::*;
 
-use crate::{json, look::Onlooker};
+use crate::{json, look::Onlooker, writing::Scribe};
 
 /// A renderer, and the last picture it drew.
 #[wasm_bindgen]
@@ -92,4 +93,19 @@ impl Studio {
     pub fn onlooker(&self, model: &[u8]) -> Result<Onlooker, JsError> {
         Onlooker::open(model, self.sources)
     }
+
+    /// An autoregressive model to ask, with this studio's fonts for its eye.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn scribe(&self, model: &[u8]) -> Result<Scribe, JsError> {
+        Scribe::open(model, &self.sources)
+    }
+}
+
+/// Whether a model file is one for [`Studio::scribe`].
+#[wasm_bindgen]
+#[must_use]
+pub fn writes(model: &[u8]) -> bool {
+    is_autoregressive(model)
 }

@@ -121,6 +121,26 @@ fn an_autoregressive_model_is_trained_measured_and_goes_on() {
     assert_eq!(drawn["tokens"].as_array().unwrap().len(), 3);
     let log_prob = |found: &serde_json::Value| found["tokens"][0]["log_prob"].as_f64().unwrap();
     assert!(log_prob(&drawn) != log_prob(&words) && log_prob(&words) != log_prob(&nothing), "contexts are seen");
+    let beside = |more: &[&str]| fine_json(&[&["screenshot", "continue", "--model", &facts, "--beside", "--most", "3"][..], more].concat());
+    let four =
+        beside(&["--context", "lena has 7 red kites", "--other", "omar has 2 blue maps", "--prompt", "who has kites?", "--target", "lena."]);
+    let after = four["beside"]["after"].as_array().unwrap();
+    let kinds: Vec<&str> = after.iter().map(|after| after["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["nothing", "picture", "wrong", "words"]);
+    for (after, alone) in [(0, &nothing), (1, &drawn), (3, &words)].map(|(number, alone)| (&after[number], alone)) {
+        assert_eq!(after["continuation"], alone["continuation"]);
+        assert!((after["tokens"][0]["log_prob"].as_f64().unwrap() - log_prob(alone)).abs() < 1e-6);
+        assert_eq!(after["target"].as_array().unwrap().len(), four["beside"]["target"].as_array().unwrap().len());
+    }
+    let one = beside(&["--facts", "4"]);
+    assert_eq!((one["schema"].as_str().unwrap(), one == beside(&["--facts", "4"])), ("vitrine.screenshot-beside/1", true));
+    assert_ne!(one["asked"]["context"], beside(&["--facts", "5"])["asked"]["context"]);
+    let drawn_by = |seed| go(&["--temperature", "2", "--seed", seed]);
+    assert_eq!(drawn_by("1"), drawn_by("1"));
+    assert!(["2", "3", "4"].iter().any(|seed| drawn_by(seed)["tokens"] != drawn_by("1")["tokens"]), "chance has a say");
+    let plain = fine(&["screenshot", "continue", "--model", &facts, "--beside", "--facts", "4"]);
+    assert!(plain.contains("after") && plain.contains("over nothing's"), "{plain}");
+    refused_as(&["screenshot", "continue", "--model", &facts, "--temperature", "-1"], "temperature");
     refused_as(&["screenshot", "finetune", "--model", &facts, "--data", "."], "it is not a vitrine.screenshot/1 file");
     refused_as(&["screenshot", "continue", "--model", &text], "cannot be used");
     refused_as(&[&["screenshot", "pretrain", "--autoregressive", "--out", &facts][..], &set(&["drawn=1"])].concat(), "8 to 65,536");

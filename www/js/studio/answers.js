@@ -13,6 +13,9 @@ import { Tokens } from './tokens.js';
 /** Patches named where attention is told in words. */
 const NAMED = 5;
 
+/** The largest shares with their patches. @param {number[]} shares @param {number} most */
+const largest = (shares, most) => shares.map((share, at) => [share, at]).sort((a, b) => b[0] - a[0]).slice(0, most).filter(([share]) => share > 0);
+
 export class Answers {
   /** @param {import('./models.js').Models} models @param {{ press: (token: number) => void, reached: () => void, choose: (picture: Picture, patch: number) => void }} on */
   constructor(models, on) {
@@ -112,7 +115,7 @@ export class Answers {
       byId('heat-told').textContent = from === 'patch' ? 'This patch is not seen by the encoder, so it looks nowhere. Point at another.' : 'There is no token to write.';
       return;
     }
-    const most = attention.patches.map((share, at) => [share, at]).sort((a, b) => b[0] - a[0]).slice(0, NAMED).filter(([share]) => share > 0);
+    const most = largest(attention.patches, NAMED);
     const who = from === 'token' ? `To write “${visible(source.text, 40)}” it looks at` : `From ${this.named(picked ?? 0)} it looks at`;
     byId('heat-told').textContent = `${who} ${[...most.map(([share, at]) => `${this.named(at)} ${percent(share)}`), `the picture as a whole (CLS) ${percent(attention.cls)}`].join(', ')}. Mean over the heads of the last layer; the strongest colour is the largest share.`;
   }
@@ -124,7 +127,9 @@ export class Answers {
     else {
       const tokens = patch.tokens.slice(0, 8).map((at) => `“${visible(this.look.tokens[at].text, 30)}”${this.look.tokens[at].masked ? ' (masked)' : ''}`).join(', ');
       const what = tokens ? `shows tokens ${tokens}` : picked === this.look.end_patch ? 'is the end marker' : picked >= this.look.attended ? 'is white, after the end' : 'holds no letter of the text';
-      byId('given-told').textContent = `Patch ${picked + 1} ${what}${patch.hidden ? '; hidden' : ''}${patch.loss === null ? '' : `, redrawn with a loss of ${fixed(patch.loss, 2)}`}.`;
+      const [from, to] = patch.bytes;
+      const most = patch.attention ? largest(patch.attention.patches, 2).map(([share, at]) => `${this.named(at)} ${percent(share)}`).join(' and ') : '';
+      byId('given-told').textContent = `Patch ${picked + 1} ${what}${from === to ? '' : `, ${to - from === 1 ? `byte ${from}` : `bytes ${from} to ${to - 1}`}`}${patch.hidden ? '; hidden' : ''}${patch.loss === null ? '' : `, redrawn with a loss of ${fixed(patch.loss, 2)}`}.${most ? ` From here the encoder looks most at ${most}.` : ''}`;
     }
   }
 

@@ -1,4 +1,4 @@
-// The screenshot studio: a text, the picture a model reads of it, what is hidden, and what the model makes of that.
+// The screenshot studio: a text, the picture a model reads of it, what is hidden, and what the model makes of that; on the other tab a model that writes on.
 
 import { csv } from '../csv.js';
 import { byId, make, save, visible } from '../dom.js';
@@ -14,6 +14,8 @@ import { Models } from './models.js';
 import { Picture } from './picture.js';
 import { first, MEASURED_TEXT, SAMPLES } from './samples.js';
 import * as stress from './stress.js';
+import { Tabs } from './tabs.js';
+import { Writing } from './writing.js';
 
 const PREFIX = 'Beginning of the sequence: ';
 /** The strip that renderers are compared on. */
@@ -109,6 +111,7 @@ async function ask() {
 }
 
 function draw() {
+  if (!page.found) return;
   byId('size-now').textContent = brief(Number(byId('size').value));
   byId('zoom-now').textContent = `${byId('zoom').value} ×`;
   for (const id of ['rate', 'words']) byId(`${id}-now`).textContent = percent(Number(byId(id).value)).replace('.0', '');
@@ -156,8 +159,10 @@ function remember() {
   for (const [id, usual] of Object.entries(CHECKS)) wish[id] = byId(id).checked === usual || !kept(id) ? null : Number(byId(id).checked);
   const turned = (to) => [...page.own].filter(([, hidden]) => hidden === to).map(([patch]) => patch).sort((a, b) => a - b).join('.');
   const model = page.model ?? OFF;
-  state.write({
-    ...wish, text: page.text.length <= MOST_IN_ADDRESS ? page.text : null, empty: page.text === '' ? 1 : null, model: model === FIRST || model === 'own' ? null : model,
+  // Until a model was asked for, what the address says of it stays.
+  if (!page.found) return state.write({ tab: page.tabs.name === 'read' ? null : page.tabs.name });
+  return state.write({
+    ...wish, tab: page.tabs.name === 'read' ? null : page.tabs.name, text: page.text.length <= MOST_IN_ADDRESS ? page.text : null, empty: page.text === '' ? 1 : null, model: model === FIRST || model === 'own' ? null : model,
     token: page.model && page.answers.reading.touched ? page.answers.reading.chosen : null, hide: turned(1), show: turned(0), mask: page.masked && ([...page.masked].sort((a, b) => a - b).join('.') || 'none'),
   });
 }
@@ -175,9 +180,14 @@ async function measure() {
   for (; performance.now() - began < 1000; pictures += 1) page.studio.draw(text);
   const seconds = (performance.now() - began) / 1000;
   page.config = '';
-  byId('speed').textContent = `${count(pictures / seconds)} strips a second`;
-  byId('measure').disabled = false;
-  render();
+  const drawn = `${count(pictures / seconds)} strips a second`;
+  try {
+    byId('speed').textContent = page.model ? `${drawn}; the model is being timed` : drawn;
+    if (page.model) byId('speed').textContent = `${drawn}; one look of this model ${brief(await page.models.time(page.model, asked()))} ms`;
+  } finally {
+    byId('measure').disabled = false;
+    render();
+  }
 }
 
 /** Which of the two pictures' chosen patch a canvas shows. */
@@ -275,6 +285,7 @@ guarded(async () => {
     remember();
   });
   const [again, rehide, redraw] = [after(render), after(hide), after(draw)];
+  page.writing = new Writing(page.models, guarded);
   page.answers = new Answers(page.models, { press, reached: () => [draw(), remember()], choose });
   if (/^\d{1,6}$/.test(wish.token ?? '')) page.answers.reading.choose(Number(wish.token));
   byId('text').addEventListener('input', again);
@@ -304,12 +315,23 @@ guarded(async () => {
     hide();
   }));
   byId('model').addEventListener('change', after(() => take(byId('model').value)));
-  watch({
-    button: byId('open'), input: byId('file'), target: document.body, onError: fault,
-    onFiles: (files) => after(async () => {
-      await page.models.open(files[0]);
-      await take('own');
-    })(),
+  page.tabs = new Tabs({ read: () => (page.found ? draw() : take(model)), write: () => page.writing.start() }, after);
+  const open = (files) => after(async () => {
+    const id = await page.models.open(files[0]);
+    // A model of the other kind belongs to the other tab.
+    if (id === 'own') await take(id);
+    else {
+      await page.writing.take(id);
+      await page.writing.ask();
+    }
+    await page.tabs.show(id === 'own' ? 'read' : 'write');
+  })();
+  watch({ button: byId('open'), input: byId('file'), target: document.body, onError: fault, onFiles: open });
+  byId('open-writer').addEventListener('click', () => byId('writer-file').click());
+  byId('writer-file').addEventListener('change', () => {
+    const files = [...byId('writer-file').files];
+    byId('writer-file').value = '';
+    if (files.length) open(files);
   });
   for (const picture of [page.drawn, page.given]) {
     picture.canvas.addEventListener('pointermove', (event) => choose(picture, picture.under(event) ?? page[which(picture)]));
@@ -328,9 +350,12 @@ guarded(async () => {
   byId('save-patches').addEventListener('click', guarded(() => file('patches.csv', csv(page.answers.patchRows()), 'text/csv')));
   byId('measure').addEventListener('click', guarded(measure));
   byId('ask').addEventListener('submit', (event) => event.preventDefault());
-  globalThis.addEventListener('resize', () => draw());
-  new MutationObserver(() => draw()).observe(document.documentElement, { attributes: true });
-  await take(model);
+  const repaint = () => (page.tabs.name === 'read' ? draw() : page.writing.paint());
+  globalThis.addEventListener('resize', repaint);
+  new MutationObserver(repaint).observe(document.documentElement, { attributes: true });
+  await page.tabs.show(wish.tab === 'write' ? 'write' : 'read');
   say('');
   globalThis.vitrine = { page };
+  // Behind what is seen first, so that all of it works offline after load.
+  setTimeout(() => page.models.keep().catch(() => {}), 300);
 })();

@@ -1,31 +1,27 @@
-//! Autoregressive models: trained on pages of facts or on the user's text, measured after four kinds of context, and asked to go on.
-
-use std::path::PathBuf;
+//! Autoregressive models: trained on pages of facts or on the user's text, and measured after four kinds of context.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use clap::Args;
 use serde_json::{Value, json};
 use vitrine_core::{
     settings,
     study::screenshot::{
         ar::{
-            go_on::go_on,
-            passage::{Passage, Source},
+            passage::Source,
             train::{AfterContexts, ArTraining, after_contexts, passages, train, words_of_facts},
         },
         bpe::Bpe,
         model::{
-            ar::{Ar, ArConfig, Context as Before},
+            ar::{Ar, ArConfig},
             file::Trained,
         },
-        render::{Renderer, Scratch},
+        render::Renderer,
         train::corpus::Corpus,
     },
 };
 
 use super::{
     super::{Context, print_json},
-    pretrain::{MODEL_LIMIT, Perplexity, Pretrain},
+    pretrain::{Perplexity, Pretrain},
 };
 use crate::{
     atomic,
@@ -37,27 +33,6 @@ use crate::{
 const PHASE: &str = "autoregressive";
 /// Passages measured after a training.
 const PASSAGES: usize = 256;
-
-#[derive(Debug, Args)]
-pub struct Continue {
-    /// A model that `screenshot pretrain --autoregressive` made.
-    #[arg(long)]
-    model: PathBuf,
-    /// What came before: it is drawn, and the model sees the picture.
-    #[arg(long)]
-    context: Option<String>,
-    /// Give the context as words instead of a picture.
-    #[arg(long, requires = "context")]
-    words: bool,
-    /// The beginning of the text.
-    #[arg(long, default_value = "")]
-    prompt: String,
-    /// Most tokens to write.
-    #[arg(long, default_value_t = 32)]
-    most: usize,
-    #[arg(long)]
-    allow_font_mismatch: bool,
-}
 
 fn settings_of(args: &Pretrain) -> Result<ArTraining> {
     let mut value: Value = serde_json::to_value(ArTraining::default())?;
@@ -144,31 +119,5 @@ pub fn perplexity(args: &Perplexity, bytes: &[u8], context: Context) -> Result<(
         return print_json(&json!({"schema": "vitrine.screenshot-ar-perplexity/1", "passages": kept.len(), "found": as_json(&found)}));
     }
     println!("{}", said(&found));
-    Ok(())
-}
-
-pub fn go(args: &Continue, context: Context) -> Result<()> {
-    ensure!((1..=4096).contains(&args.most), "--most has to be 1 to 4,096");
-    let trained: Trained<ArConfig> =
-        Trained::read(&atomic::read_bounded(&args.model, MODEL_LIMIT)?).with_context(|| format!("in {}", args.model.display()))?;
-    let renderer = trained.renderer(args.allow_font_mismatch)?;
-    let passage = Passage::new(&trained.bpe, &renderer, &mut Scratch::default(), args.context.as_deref().unwrap_or_default(), &[])?;
-    let before = match (&args.context, args.words) {
-        (None, _) => Before::Nothing,
-        (Some(_), true) => Before::Text(&passage.words),
-        (Some(_), false) => passage.picture(),
-    };
-    let begun: Vec<u32> = trained.bpe.encode(&args.prompt).iter().map(|token| token.id).collect();
-    let written = go_on(&Ar { config: trained.config.clone() }, &trained.params, before, &begun, args.most);
-    let ids: Vec<u32> = written.iter().map(|(id, _)| *id).collect();
-    let continuation = trained.bpe.decode(&ids);
-    if context.json {
-        let tokens: Vec<Value> =
-            written.iter().map(|&(id, log_prob)| json!({"id": id, "text": trained.bpe.decode(&[id]), "log_prob": log_prob})).collect();
-        return print_json(
-            &json!({"schema": "vitrine.screenshot-continue/1", "prompt": args.prompt, "continuation": continuation, "tokens": tokens}),
-        );
-    }
-    println!("{}{continuation}", args.prompt);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod ar;
 mod atlas;
+mod go_on;
 mod finetune;
 mod glue;
 mod pretrain;
@@ -38,11 +39,11 @@ pub enum Command {
         after_help = "Examples:\n  vitrine screenshot perplexity --model reader.safetensors --text other.txt\n  vitrine screenshot perplexity --model pages.safetensors"
     )]
     Perplexity(pretrain::Perplexity),
-    /// Let an autoregressive model go on after a picture of what came before.
+    /// Let an autoregressive model go on after a picture of what came before; with --beside also after nothing, a wrong picture and words, and with what a given text costs after each.
     #[command(
-        after_help = "Example:\n  vitrine screenshot continue --model pages.safetensors --context $'lena has 7 red kites\\nomar has 2 blue maps' --prompt 'who has maps?'"
+        after_help = "Examples:\n  vitrine screenshot continue --model pages.safetensors --context $'lena has 7 red kites\\nomar has 2 blue maps' --prompt 'who has maps?'\n  vitrine screenshot continue --model www/models/screenshot/facts.safetensors --beside --context 'lena has 7 red kites' --other 'omar has 2 blue maps' --prompt 'what has lena?' --target '7 red kites.'\n  vitrine screenshot continue --model www/models/screenshot/facts.safetensors --beside --facts 3"
     )]
-    Continue(ar::Continue),
+    Continue(go_on::Continue),
     /// Look into a model: hidden patches redrawn, every token with its probability, where it looks.
     #[command(
         after_help = "Examples:\n  vitrine screenshot reconstruct --model www/models/screenshot/ptp.safetensors --text 'She was very happy to see her sister again.' --out seen.png\n  vitrine screenshot reconstruct --model reader.safetensors --text 'The house was old.' --hide 3,4 --mask 2 --json"
@@ -56,7 +57,7 @@ pub fn run(command: Command, context: Context) -> Result<()> {
         Command::Atlas(args) => atlas::run(&args, context),
         Command::Pretrain(args) => pretrain::pretrain_model(&args, context),
         Command::Finetune(args) => finetune::run(&args, context),
-        Command::Continue(args) => ar::go(&args, context),
+        Command::Continue(args) => go_on::run(&args, context),
         Command::Perplexity(args) => pretrain::perplexity(&args, context),
         Command::Reconstruct(args) => reconstruct::run(&args, context),
     }

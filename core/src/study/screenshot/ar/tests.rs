@@ -1,7 +1,7 @@
 //! The autoregressive model: its line, its gradients, what it may not see, and that training makes it look things up.
 
 use super::{
-    go_on::go_on,
+    go_on::{Choice, Stop, go_on},
     passage::{Passage, Source},
     train::{ArTraining, after_contexts, passages, train, words_of_facts},
 };
@@ -9,6 +9,8 @@ use crate::{
     lab::{LabError, MemoryLab},
     study::screenshot::{
         ScreenshotError,
+        ar::beside::{Asked, Kind, Writer},
+        bpe::END,
         model::{
             ModelConfig,
             ar::{Ar, ArConfig, Context, Line},
@@ -16,7 +18,7 @@ use crate::{
             file::{Trained, is_autoregressive},
             tape::Tape,
         },
-        render::{Renderer, Scratch},
+        render::{FontSources, Renderer, Scratch},
     },
     tensor::Device,
     train::rng::Stream,
@@ -116,16 +118,78 @@ fn going_on_takes_the_likeliest_token_each_time() {
     let (ar, ink) = tiny();
     let params = ar.init(3);
     let context = Context::Picture(&ink, 6);
-    let written = go_on(&ar, &params, context, &[4], 5);
+    let greedy = Choice::default();
+    let (written, stop) = go_on(&ar, &params, context, &[4], 5, greedy);
     let mut text = vec![4];
     for &(id, log_prob) in &written {
         let next = ar.next(&params, &[Line::new(&ar.config, context, &text)]).unwrap().remove(0);
-        assert!(next.iter().all(|x| *x <= next[id as usize]) && next[id as usize] == log_prob);
+        assert!(next.iter().all(|x| *x <= next[id as usize] + 1e-6) && (next[id as usize] - log_prob).abs() < 1e-6);
         text.push(id);
     }
-    assert!(written.len() == 5 || written.last().unwrap().0 == crate::study::screenshot::bpe::END);
-    let short = Ar { config: ArConfig { limit: 13, ..ar.config } };
-    assert!(go_on(&short, &params, context, &[4], 9).len() <= 2, "no further than the line reaches");
+    assert_eq!(stop, if written.last().unwrap().0 == END { Stop::End } else { Stop::Most });
+    let short = Ar { config: ArConfig { limit: 13, ..ar.config.clone() } };
+    let (some, stop) = go_on(&short, &params, context, &[4], 9, greedy);
+    assert!(some.len() <= 2 && (stop == Stop::Full || stop == Stop::End), "no further than the line reaches");
+    assert_eq!(some, written[..some.len()]);
+    let tight = Ar { config: ArConfig { limit: 9, ..ar.config } };
+    assert_eq!(go_on(&tight, &params, context, &[], 9, greedy), (vec![], Stop::Full), "the picture itself does not fit");
+}
+
+#[test]
+fn a_line_goes_on_row_by_row_as_if_read_at_once() {
+    let (ar, ink) = tiny();
+    let mut params = ar.init(3);
+    params.mats.iter_mut().flat_map(|mat| &mut mat.data).for_each(|x| *x *= 8.0);
+    let text = [4, 5, 6, 7, 8];
+    for context in [Context::Nothing, Context::Picture(&ink, 5), Context::Text(&[8, 7])] {
+        let mut going = ar.begin(&params, &Line::new(&ar.config, context, &text[..1]));
+        for n in 1..=text.len() {
+            let whole = Line::new(&ar.config, context, &text[..n]);
+            let expected = ar.next(&params, std::slice::from_ref(&whole)).unwrap().remove(0);
+            let found = ar.after(&params, &going).unwrap();
+            assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{context:?} {n}");
+            if let Some(&id) = text.get(n) {
+                assert!(ar.go(&params, &mut going, id));
+            }
+        }
+        // The rows of a text name its tokens as the loss counts them, and a line taken back goes on as from there.
+        let losses = ar.losses(&mut Tape::new(&params.mats), &[Line::new(&ar.config, context, &text)]).text.remove(0);
+        let logits = ar.logits(&params, &going, 0..text.len());
+        for (place, (loss, &id)) in losses.iter().zip(&text).enumerate() {
+            let row = logits.row(place);
+            let own = row.iter().map(|&x| f64::from(x).exp()).sum::<f64>().ln() - f64::from(row[id as usize]);
+            assert!((own - f64::from(*loss)).abs() < 1e-5, "{context:?} {place}: {own} {loss}");
+        }
+        going.back(2);
+        let short = Line::new(&ar.config, context, &text[..2]);
+        let expected = ar.next(&params, &[short]).unwrap().remove(0);
+        assert!(ar.after(&params, &going).unwrap().iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+}
+
+#[test]
+fn tokens_are_drawn_as_often_as_the_model_says() {
+    let (ar, ink) = tiny();
+    let mut params = ar.init(3);
+    params.mats.iter_mut().flat_map(|mat| &mut mat.data).for_each(|x| *x *= 8.0);
+    let context = Context::Picture(&ink, 6);
+    let next = ar.next(&params, &[Line::new(&ar.config, context, &[4])]).unwrap().remove(0);
+    for temperature in [0.5, 2.0] {
+        let tempered: Vec<f64> = next.iter().map(|x| (x / temperature).exp()).collect();
+        let sum: f64 = tempered.iter().sum();
+        let mut counts = vec![0_f64; next.len()];
+        let draws = 4000;
+        for seed in 0..draws {
+            let (written, _) = go_on(&ar, &params, context, &[4], 1, Choice { temperature, seed });
+            counts[written[0].0 as usize] += 1.0;
+            assert!((written[0].1 - next[written[0].0 as usize]).abs() < 1e-6, "the model's own log-probability");
+        }
+        for (count, tempered) in counts.iter().zip(&tempered) {
+            let (p, n) = (tempered / sum, draws as f64);
+            assert!((count / n - p).abs() < 4.0 * (p * (1.0 - p) / n).sqrt() + 1e-3, "{temperature}: {count} {p}");
+        }
+    }
+    assert!(Choice { temperature: f64::NAN, seed: 0 }.check().is_err() && Choice { temperature: -1.0, seed: 0 }.check().is_err());
 }
 
 fn small() -> ArTraining {
@@ -180,4 +244,72 @@ fn passages_of_facts_and_of_text_count_what_is_measured() {
     assert!(is_autoregressive(&bytes) && Trained::<ArConfig>::read(&bytes).unwrap().params == trained.params);
     assert!(matches!(Trained::<ModelConfig>::read(&bytes), Err(ScreenshotError::BadModel(_))), "another kind of model");
     assert!((0.9..1.1).contains(&found.ratio()) && found.tokens == some[0].text.len(), "{found:?}");
+}
+
+#[test]
+fn four_contexts_side_by_side_are_those_of_the_mean() {
+    let config = small();
+    let bpe = words_of_facts(config.vocab);
+    let renderer = Renderer::bundled(config.render.clone()).unwrap();
+    let ar = Ar { config: config.model_for(&bpe) };
+    let mut params = ar.init(2);
+    params.mats.iter_mut().flat_map(|mat| &mut mat.data).for_each(|x| *x *= 5.0);
+    let trained = |config: ArConfig| Trained {
+        config,
+        render: renderer.config().clone(),
+        bpe: bpe.clone(),
+        params: params.clone(),
+        font_hash: renderer.font_hash(),
+    };
+    let writer = Writer::new(trained(ar.config.clone()), &FontSources::bundled(), false).unwrap();
+    let asked = Asked { most: 5, ..writer.example(7) };
+    let found = writer.ask(&asked).unwrap();
+    let kinds: Vec<Kind> = found.after.iter().map(|after| after.kind).collect();
+    assert_eq!(kinds, [Kind::Nothing, Kind::Picture, Kind::Wrong, Kind::Words]);
+    assert!(found.scored.starts_with(' ') && found.scored == asked.target, "the example brings its space");
+
+    // The same passage as `screenshot perplexity` measures it: the wrong picture is its neighbour's.
+    let ids = |text: &str| -> Vec<u32> { bpe.encode(text).iter().map(|token| token.id).collect() };
+    let counted = asked.counts.clone().unwrap();
+    let part = |text: &str, counts: &[usize], from: usize| -> Vec<(Vec<u32>, bool)> {
+        ids(text).into_iter().enumerate().map(|(number, id)| (vec![id], counts.contains(&(number + from)))).collect()
+    };
+    let parts = [vec![(ids(&asked.prompt), false)], part(&asked.target, &counted, 0)].concat();
+    let mut passage = |context: &str, parts: &[(Vec<u32>, bool)]| Passage::new(&bpe, &renderer, &mut Scratch::default(), context, parts).unwrap();
+    let pair = [passage(&asked.context, &parts), passage(asked.other.as_deref().unwrap(), &[])];
+    let expected = after_contexts(&ar, &params, &pair);
+    assert_eq!((expected.tokens, found.counted), (counted.len(), counted.len()));
+    let nats: Vec<f64> = found.after.iter().map(|after| after.nats.unwrap()).collect();
+    for (own, theirs) in nats.iter().zip([expected.nothing, expected.picture, expected.wrong, expected.words]) {
+        assert!((own - theirs).abs() < 1e-5, "{nats:?} {expected:?}");
+    }
+    assert!((found.after[1].ratio.unwrap() - expected.ratio()).abs() < 1e-5);
+    for after in &found.after {
+        let place = match after.kind {
+            Kind::Nothing => Context::Nothing,
+            Kind::Picture => pair[0].picture(),
+            Kind::Wrong => pair[1].picture(),
+            Kind::Words => Context::Text(&pair[0].words),
+        };
+        let (written, stop) = go_on(&ar, &params, place, &ids(&asked.prompt), 5, asked.choice);
+        assert_eq!((after.tokens.iter().map(|token| token.id).collect::<Vec<_>>(), after.stop), (written.iter().map(|one| one.0).collect(), stop));
+        assert!(after.target.iter().all(|scored| scored.top.len() == 3 && scored.top[0].log_prob >= scored.log_prob - 1e-9));
+    }
+
+    // Without another text there is no wrong picture; a space keeps words apart; what has no room in one line counts in none.
+    let alone = writer.ask(&Asked { prompt: "what has lena?".into(), target: "7 red kites".into(), ..Asked::default() }).unwrap();
+    assert_eq!((alone.scored.as_str(), alone.after.len(), alone.other.is_none()), (" 7 red kites", 3, true));
+    assert!(alone.target.iter().all(|token| token.counts));
+    let tight = Writer::new(trained(ArConfig { limit: ar.header() + 20, ..ar.config.clone() }), &FontSources::bundled(), false).unwrap();
+    let cut = tight.ask(&asked).unwrap();
+    assert!(cut.after[1].target.len() < cut.target.len() && cut.after[0].target.len() > cut.after[1].target.len());
+    assert!(cut.counted > 0 && cut.counted < counted.len() && cut.after[1].tokens.len() <= 5);
+    let none = tight.ask(&Asked { context: asked.context.repeat(9), prompt: "what has lena? ".repeat(9), ..asked.clone() }).unwrap();
+    assert!(none.counted == 0 && none.after.iter().all(|after| after.nats.is_none()), "the prompt alone is longer than a line");
+    let no_room = trained(ArConfig { limit: ar.header(), ..ar.config.clone() });
+    assert!(matches!(Writer::new(no_room, &FontSources::bundled(), false), Err(ScreenshotError::BadModel(_))));
+    let huge = trained(ArConfig { limit: 1 << 20, ..ar.config.clone() });
+    assert!(matches!(Writer::new(huge, &FontSources::bundled(), false), Err(ScreenshotError::BadModel(_))));
+    assert!(matches!(writer.ask(&Asked { most: 1 << 20, ..asked.clone() }), Err(ScreenshotError::BadConfig(_))));
+    assert!(matches!(writer.ask(&Asked { prompt: "a".repeat(5000), ..asked }), Err(ScreenshotError::BadConfig(_))));
 }

@@ -5,7 +5,11 @@
 //! ([`ArLayout`]). Patches of the white tail are hidden from attention in the published code; here they are not in the line at all, their numbers are left out of the positions, and the
 //! last patch with ink is what the newline token is predicted from. **Source.** Gao et al. (2024), section on autoregressive screenshot models, and its code.
 
+mod going;
+
 use serde::{Deserialize, Serialize};
+
+pub use going::Going;
 
 use super::{
     config::Tower,
@@ -78,6 +82,7 @@ impl ArConfig {
             [("columns", self.columns), ("rows", self.rows), ("patch_len", self.patch_len), ("vocab", self.vocab), ("limit", self.limit)];
         match sizes.iter().find(|(_, size)| *size == 0 || *size > 1 << 20) {
             Some((name, size)) => Err(format!("{name} is {size}")),
+            None if self.columns.saturating_mul(self.rows) > 1 << 20 => Err(format!("{} rows of {} patches are too many", self.rows, self.columns)),
             None => Ok(()),
         }
     }
@@ -116,6 +121,8 @@ pub struct Line<'a> {
     patches: Vec<(usize, usize)>,
     /// How many of `tokens`, the last ones, are the text's.
     text: usize,
+    /// The limit left no room for all of the context.
+    short: bool,
 }
 
 impl<'a> Line<'a> {
@@ -131,7 +138,7 @@ impl<'a> Line<'a> {
             Context::Nothing => (&[][..], words_alone(&[], text, config.limit), 1),
             Context::Text(before) => (&[][..], words_alone(before, text, config.limit), 1 + before.len()),
         };
-        let mut line = Self { picture, places: vec![], positions: vec![], tokens: vec![], patches: vec![], text: 0 };
+        let mut line = Self { picture, places: vec![], positions: vec![], tokens: vec![], patches: vec![], text: 0, short: layout.ids.len() < header };
         for (at, &id) in layout.ids.iter().enumerate().filter(|&(at, _)| layout.attention[at]) {
             // What is hidden predicts nothing and is not seen: the place before predicts this one.
             if let (Some(from), Some(target)) = (line.places.len().checked_sub(1), at.checked_sub(1)) {
@@ -151,10 +158,10 @@ impl<'a> Line<'a> {
 }
 
 impl Line<'_> {
-    /// Whether the limit left no room for all of a text of this many tokens.
+    /// Whether the limit left no room for the context and all of a text of this many tokens.
     #[must_use]
     pub fn is_cut(&self, text: usize) -> bool {
-        self.text < text
+        self.short || self.text < text
     }
 }
 
@@ -235,8 +242,10 @@ impl Ar {
         Params::new(self.specs(), seed)
     }
 
-    /// The stream behind the last norm, a row a place, line after line.
-    fn read(&self, tape: &mut Tape<'_>, lines: &[Line<'_>]) -> Var {
+    /// The stream behind the last norm, a row a place, line after line; and of each layer queries, keys and values `[places, 3 width]`, turned by their positions.
+    ///
+    /// One line may go on behind `past`, what each layer had of the places before it (nothing for a line from its beginning).
+    fn read(&self, tape: &mut Tape<'_>, lines: &[Line<'_>], past: &[Mat]) -> (Var, Vec<Var>) {
         let ArConfig { tower, patch_len, vocab, rope_base, .. } = self.config;
         let (mut order, mut positions, mut spans, mut patches, mut drawn) = (vec![], vec![], vec![], vec![], 0);
         for line in lines {
@@ -263,12 +272,24 @@ impl Ar {
         let (width, d_head) = (tower.width, tower.width / tower.heads);
         let attention = Attention { heads: tower.heads, d_head, q: 0, k: width, v: 2 * width, scale: 1.0 / (d_head as f32).sqrt() };
         let spans = Spans { queries: spans.clone(), keys: spans, causal: true };
+        let mut turned_of = vec![];
         for layer in 0..tower.layers {
             let [norm1, qkv, out, norm2, gate_up, down] = std::array::from_fn(|part| tape.param(3 + 6 * layer + part));
             let normal = tape.rms_norm(x, norm1, EPS);
             let all = tape.linear(normal, qkv, None);
             let turned = tape.rotated(all, 2 * width, d_head, &positions, rope_base);
-            let read = tape.attend(turned, turned, attention, spans.clone());
+            turned_of.push(turned);
+            let read = match past.get(layer).filter(|past| past.rows > 0) {
+                None => tape.attend(turned, turned, attention, spans.clone()),
+                Some(past) => {
+                    let keys = tape.given(past.clone());
+                    let keys = tape.under(vec![keys, turned]);
+                    let new = tape.value(turned).rows;
+                    // One row at a time sees all before it and itself, so nothing has to be hidden.
+                    let spans = Spans { queries: vec![0..new], keys: vec![0..past.rows + new], causal: false };
+                    tape.attend(turned, keys, attention, spans)
+                }
+            };
             let read = tape.linear(read, out, None);
             x = tape.add(x, read);
             let normal = tape.rms_norm(x, norm2, EPS);
@@ -277,7 +298,7 @@ impl Ar {
             let down = tape.linear(hidden, down, None);
             x = tape.add(x, down);
         }
-        tape.rms_norm(x, tape.param(self.tail()), EPS)
+        (tape.rms_norm(x, tape.param(self.tail()), EPS), turned_of)
     }
 
     /// Number of the last norm; output matrix and patch layer follow.
@@ -287,7 +308,7 @@ impl Ar {
 
     /// Losses of lines, on the tape with weights 1 and 1.
     pub fn losses(&self, tape: &mut Tape<'_>, lines: &[Line<'_>]) -> ArLosses {
-        let x = self.read(tape, lines);
+        let (x, _) = self.read(tape, lines, &[]);
         let (mut named, mut redrawn, mut labels, mut targets) = (vec![], vec![], vec![], vec![]);
         let mut start = 0;
         for line in lines {
@@ -329,11 +350,17 @@ impl Ar {
         found
     }
 
+    /// Places of a picture with what stands around it.
+    #[must_use]
+    pub fn header(&self) -> usize {
+        3 + self.config.rows * (self.config.columns + 1)
+    }
+
     /// Log-probabilities of the token after each line, `[lines, vocab]`, in nats: image tokens cannot come. None for a model whose numbers are none.
     #[must_use]
     pub fn next(&self, params: &Params, lines: &[Line<'_>]) -> Option<Vec<Vec<f64>>> {
         let mut tape = Tape::new(&params.mats);
-        let x = self.read(&mut tape, lines);
+        let (x, _) = self.read(&mut tape, lines, &[]);
         let mut end = 0;
         let last = lines.iter().map(|line| {
             end += line.places.len();
