@@ -2,9 +2,9 @@
 
 mod ar;
 mod atlas;
-mod go_on;
 mod finetune;
 mod glue;
+mod go_on;
 mod pretrain;
 mod reconstruct;
 mod render;
