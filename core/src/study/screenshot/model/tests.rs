@@ -3,7 +3,7 @@
 use super::{
     params::{count, encoder_specs, pixel_specs, text_specs},
     ptp::{Picture, Ptp},
-    tape::{Spans, Tape, Var},
+    tape::{Calls as _, Spans, Tape, Var},
     *,
 };
 use crate::train::mat::Mat;
@@ -53,7 +53,8 @@ fn network(params: &[Mat], tape: &mut Tape<'_>) -> f64 {
     let logits = tape.linear_tied(x, p[0]);
     let texts = tape.cross_entropy(logits, &[1, 0, 3, 2, 2], &[0.5, 1.0, 0.0, 0.25, 1.0]);
     let errors = tape.squared_error(x, &random("targets", 5, 4).data, 0.3);
-    texts.iter().map(|&x| f64::from(x)).sum::<f64>() + 0.3 * errors.iter().map(|&x| f64::from(x)).sum::<f64>()
+    let sum = |var: Var| tape.value(var).data.iter().map(|&x| f64::from(x)).sum::<f64>();
+    sum(texts) + 0.3 * sum(errors)
 }
 
 #[test]
