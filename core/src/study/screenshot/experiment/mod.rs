@@ -5,6 +5,7 @@
 //! Everything is measured on rows and texts that were kept out. **Source.** Gao et al. (2024): the comparison of objectives, at a size that two cores train in minutes.
 
 pub mod made;
+pub mod presets;
 pub mod report;
 
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,8 @@ pub struct ExperimentConfig {
     pub pixel_rate: f64,
     pub finetune: FinetuneConfig,
     pub ar: ArTraining,
+    /// Whether the autoregressive model goes on over the text to pre-train on (its last tenth is kept out) instead of over pages of facts.
+    pub natural: bool,
     /// Fine-tunings of each arm.
     pub seeds: u64,
     /// Texts and pages to measure reading on.
@@ -72,6 +75,7 @@ impl Default for ExperimentConfig {
             pixel_rate: 0.25,
             finetune: FinetuneConfig::default(),
             ar: ArTraining::default(),
+            natural: false,
             seeds: 3,
             texts: 256,
             pages_seed: 1_000_003,
@@ -233,19 +237,30 @@ pub fn run(config: &ExperimentConfig, data: &Data, lab: &mut dyn Lab) -> Result<
         let numbers = super::model::params::count(&model.encoder_specs());
         Ok::<_, ScreenshotError>(Arm { numbers, ..ready.arm(words, history, None, outcomes, lab.seconds() - from) })
     })?);
-    let pages = finish(lab, "pages", |lab| pages(config, place, lab))?;
+    let pages = finish(lab, "pages", |lab| pages(config, &data.lines, place, lab))?;
     Ok(Results { arms, pages, wanted: data.sets[2].iter().map(|row| row.label).collect() })
 }
 
-/// Trains the autoregressive model on pages of facts and measures it on others.
-fn pages(config: &ExperimentConfig, place: &Place, lab: &mut dyn Lab) -> Result<Pages, ScreenshotError> {
+/// Trains the autoregressive model, on pages of facts or on the given text, and measures it on what was kept out.
+fn pages(config: &ExperimentConfig, lines: &[String], place: &Place, lab: &mut dyn Lab) -> Result<Pages, ScreenshotError> {
     let from = lab.seconds();
     let settings = ArTraining { seed: config.seed, ..config.ar.clone() };
-    let bpe = words_of_facts(settings.vocab);
-    let (params, history) = train(&settings, Source::Facts, &bpe, place, lab, "pages: training")?;
+    // Natural text goes on over its lines, so the last tenth is kept out, not single lines.
+    let [learned, kept] = [&lines[..lines.len() - lines.len() / 10], &lines[lines.len() - lines.len() / 10..]];
+    let of = |lines: &[String], bpe: &Bpe| Corpus::new(bpe, lines.iter().map(String::as_str));
+    let bpe = if config.natural { Bpe::learn(learned.iter().map(String::as_str), settings.vocab) } else { words_of_facts(settings.vocab) };
+    let (learned, kept) = if config.natural { (of(learned, &bpe), of(kept, &bpe)) } else { Default::default() };
+    if config.natural && kept.tokens() == 0 {
+        return Err(ScreenshotError::NoData { what: "the last tenth of the text".to_owned(), least: "eight bytes in a line" });
+    }
+    let source = |corpus| match config.natural {
+        true => Source::Text { corpus, drawn: settings.drawn, text: settings.text },
+        false => Source::Facts,
+    };
+    let (params, history) = train(&settings, source(&learned), &bpe, place, lab, "pages: training")?;
     let ar = Ar { config: settings.model_for(&bpe) };
     let renderer = Renderer::bundled(settings.render.clone())?;
-    let kept = passages(Source::Facts, &bpe, &renderer, config.texts, 1.0, [config.pages_seed, 0], "kept out")?;
+    let kept = passages(source(&kept), &bpe, &renderer, config.texts, 1.0, [config.pages_seed, 0], "kept out")?;
     let after = after_contexts(&ar, &params, &kept, &place.with(settings.precision)?)?;
     Ok(Pages { history, after, numbers: super::model::params::count(&params.specs), seconds: lab.seconds() - from })
 }

@@ -176,12 +176,34 @@ pub fn batch(
 }
 
 /// What pre-training learns from.
-struct Reader<'a> {
+pub struct Reader<'a> {
     config: &'a PretrainConfig,
     bpe: &'a Bpe,
     corpus: &'a Corpus,
     renderer: Renderer,
     ptp: Ptp,
+}
+
+impl<'a> Reader<'a> {
+    /// A lesson of a text.
+    ///
+    /// # Errors
+    /// [`ScreenshotError::NoData`], and settings that cannot be trained with.
+    pub fn new(config: &'a PretrainConfig, bpe: &'a Bpe, corpus: &'a Corpus) -> Result<Self, ScreenshotError> {
+        config.check()?;
+        if corpus.tokens() == 0 {
+            return Err(ScreenshotError::NoData { what: "the training text".to_owned(), least: "eight bytes in a line" });
+        }
+        let model = config.model_for(bpe);
+        model.check().map_err(ScreenshotError::BadConfig)?;
+        Ok(Self { config, bpe, corpus, renderer: Renderer::bundled(config.render.clone())?, ptp: Ptp::new(model) })
+    }
+
+    /// A fresh model.
+    #[must_use]
+    pub fn init(&self) -> Params {
+        self.ptp.init(self.config.seed)
+    }
 }
 
 impl Lesson for Reader<'_> {
@@ -212,15 +234,9 @@ pub fn pretrain(
     lab: &mut dyn Lab,
     phase: &str,
 ) -> Result<(Params, Vec<Vec<f64>>), ScreenshotError> {
-    config.check()?;
-    if corpus.tokens() == 0 {
-        return Err(ScreenshotError::NoData { what: "the training text".to_owned(), least: "eight bytes in a line" });
-    }
-    let model = config.model_for(bpe);
-    model.check().map_err(ScreenshotError::BadConfig)?;
-    let (place, renderer) = (place.with(config.precision)?, Renderer::bundled(config.render.clone())?);
-    let reader = Reader { config, bpe, corpus, renderer, ptp: Ptp::new(model) };
-    run(config.plan(phase), reader.ptp.init(config.seed), &place, lab, |step| config.rate(step), &reader)
+    let reader = Reader::new(config, bpe, corpus)?;
+    let place = place.with(config.precision)?;
+    run(config.plan(phase), reader.init(), &place, lab, |step| config.rate(step), &reader)
 }
 
 /// How well a model reads.

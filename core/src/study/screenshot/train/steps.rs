@@ -47,7 +47,8 @@ pub trait Lesson: Sync {
     fn losses<C: Calls>(&self, calls: &mut C, batch: Self::Batch) -> Terms;
 }
 
-struct Step<'l, L: Lesson>(&'l L, L::Batch);
+/// One step of a lesson: it, and the step's batch.
+pub struct Step<'l, L: Lesson>(pub &'l L, pub L::Batch);
 
 impl<L: Lesson> Writing for Step<'_, L> {
     type Out = Terms;

@@ -14,7 +14,7 @@ use crate::{
     study::screenshot::{
         ScreenshotError,
         bpe::Bpe,
-        model::{ModelConfig, Tower, file::Trained, ptp::Ptp},
+        model::{ModelConfig, Place, Tower, file::Trained, ptp::Ptp},
         render::{RenderConfig, Renderer},
     },
     tensor::Device,
@@ -57,10 +57,16 @@ fn train_a_stopped_run_ends_as_an_unbroken_one() {
     assert_eq!(whole.1.len(), 6);
     let mut lab = MemoryLab::new(Device::flex());
     lab.stop_at = Some(6);
-    assert!(matches!(pretrain(&config, &bpe, &corpus, &Place::Memory, &mut lab, "read"), Err(ScreenshotError::Lab(LabError::Stopped { step: 6 }))));
+    assert!(matches!(
+        pretrain(&config, &bpe, &corpus, &Place::Memory, &mut lab, "read"),
+        Err(ScreenshotError::Lab(LabError::Stopped { step: 6 }))
+    ));
     lab.stop_at = None;
     let other = PretrainConfig { lr: 1e-3, ..config.clone() };
-    assert!(matches!(pretrain(&other, &bpe, &corpus, &Place::Memory, &mut lab, "read"), Err(ScreenshotError::BadModel(_))), "other settings do not go on");
+    assert!(
+        matches!(pretrain(&other, &bpe, &corpus, &Place::Memory, &mut lab, "read"), Err(ScreenshotError::BadModel(_))),
+        "other settings do not go on"
+    );
     assert_eq!(pretrain(&config, &bpe, &corpus, &Place::Memory, &mut lab, "read").unwrap(), whole);
 }
 
@@ -160,7 +166,8 @@ fn train_fine_tuning_learns_what_is_drawn() {
             pretrain_words(&PretrainConfig { steps: 2, ..config.clone() }, &bpe, &corpus, &Place::Memory, &mut lab, "words").unwrap();
         assert!((history[0][1] / (bpe.len() as f64).ln() - 1.0).abs() < 0.1, "an untrained model guesses evenly: {history:?}");
         let rows = spell(&bpe, &table, 22);
-        let (_, found) = finetune(&tuning, &model, Some(&params), &task, [&rows, &rows, &rows], &Place::Memory, &mut lab, "tune words").unwrap();
+        let (_, found) =
+            finetune(&tuning, &model, Some(&params), &task, [&rows, &rows, &rows], &Place::Memory, &mut lab, "tune words").unwrap();
         assert_eq!(found.test, 1.0);
     }
 }
@@ -184,6 +191,10 @@ fn train_numbers_are_learned_and_runs_end_early() {
     assert!(found.steps < 300 && found.steps.is_multiple_of(20), "the ranks are right long before the end: {}", found.steps);
     let measured: Vec<f64> = lab.log.iter().filter(|(_, _, name, _)| name == "dev").map(|(.., value)| *value).collect();
     let best = measured.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    assert_eq!(Metric::Spearman.of(&tuned.answers(&rows.iter().map(|row| &row.input).collect::<Vec<_>>(), &Place::Memory).unwrap(), &labels(&rows)), best);
+    assert_eq!(
+        Metric::Spearman
+            .of(&tuned.answers(&rows.iter().map(|row| &row.input).collect::<Vec<_>>(), &Place::Memory).unwrap(), &labels(&rows)),
+        best
+    );
     assert_eq!(measured.len() as u64, found.steps / 20 + 2, "two more after the best one");
 }
