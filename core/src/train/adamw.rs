@@ -110,6 +110,25 @@ impl AdamW {
         *moments = Some([first, second]);
         param * f.keep - delta.reshape(shape)
     }
+
+    /// One step on a row of numbers that lies on a device; weight decay pulls where `decays` is 1.
+    #[cfg(feature = "burn")]
+    pub fn step_row(
+        &self,
+        params: &mut Tensor<1>,
+        gradient: Tensor<1>,
+        moments: &mut [Tensor<1>; 2],
+        decays: &Tensor<1>,
+        step: u64,
+        lr: f64,
+    ) {
+        let f = self.factors(step, lr, Direction::Descend);
+        let [first, second] = moments;
+        first.inplace(|first| first * f.b1 + gradient.clone() * (1.0 - f.b1));
+        second.inplace(|second| second * f.b2 + gradient.square() * (1.0 - f.b2));
+        let delta = first.clone() * f.rate / ((second.clone() * f.second_scale).sqrt() + f.eps);
+        params.inplace(|params| params.clone() - params * decays.clone() * (lr * self.weight_decay) as f32 - delta);
+    }
 }
 
 /// Scales `gradients` so that their joint Euclidean norm is at most `max_norm`; returns the norm before.

@@ -53,7 +53,7 @@ pub enum Study {
     LogicalBeam(run_logical_beam::LogicalBeam),
     /// Models that read pictures of text: redrawing and writing against redrawing alone, nothing and words, and what a picture is worth to the text after it. Fails where a check does.
     #[command(
-        after_help = "Examples:\n  vitrine run screenshot\n  vitrine run screenshot --text novels.txt --data subjectivity/ --seeds 5\n  vitrine run screenshot --set pretrain.steps=2000 --resume"
+        after_help = "Examples:\n  vitrine run screenshot\n  vitrine run screenshot --text novels.txt --data subjectivity/ --seeds 5\n  vitrine run screenshot --preset gpu --device cuda --text novels.txt --data subjectivity/\n  vitrine run screenshot --set pretrain.steps=2000 --resume"
     )]
     Screenshot(run_screenshot::Screenshot),
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use clap::Args;
+use burn::tensor::Device;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 use vitrine_core::{
     findings::{RunRecord, Verdict},
@@ -11,7 +12,8 @@ use vitrine_core::{
     report::{self, Options},
     settings,
     study::screenshot::{
-        experiment::{Data, ExperimentConfig, made::made, run as run_study},
+        experiment::{Data, ExperimentConfig, made::made, presets::Preset, run as run_study},
+        model::{Place, Precision},
         train::tsv::{self, Goal},
     },
 };
@@ -29,6 +31,15 @@ use crate::{
 
 const STUDY: &str = "screenshot";
 
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum PresetArg {
+    /// Two CPU cores, ten minutes.
+    #[default]
+    Quick,
+    /// One data-centre GPU.
+    Gpu,
+}
+
 #[derive(Debug, Args)]
 pub struct Screenshot {
     /// Text to pre-train on, a paragraph a line; with --data. Sentences made by rule without, or those of `VITRINE_DATA` where it is set.
@@ -40,6 +51,9 @@ pub struct Screenshot {
     /// Sentences made by rule, whatever `VITRINE_DATA` says.
     #[arg(long, conflicts_with = "data")]
     made: bool,
+    /// How large the run is; a file and single settings lie over it.
+    #[arg(long, value_enum, default_value_t)]
+    preset: PresetArg,
     /// A TOML file of settings.
     #[arg(long)]
     config: Option<PathBuf>,
@@ -51,6 +65,8 @@ pub struct Screenshot {
     /// Fine-tunings of each arm.
     #[arg(long)]
     seeds: Option<u64>,
+    #[arg(long, default_value = "auto")]
+    device: String,
     /// Folder of run folders.
     #[arg(long, default_value = "runs")]
     out: PathBuf,
@@ -68,8 +84,14 @@ struct Sources {
 }
 
 impl Screenshot {
-    fn settings(&self) -> Result<ExperimentConfig> {
-        let mut value = serde_json::to_value(ExperimentConfig::default())?;
+    /// Preset, then file, then single settings, then the short options; the preset computes in bfloat16 where the device can.
+    fn settings(&self, device: &Device) -> Result<ExperimentConfig> {
+        let preset = match self.preset {
+            PresetArg::Quick => Preset::Quick,
+            PresetArg::Gpu => Preset::Gpu,
+        };
+        let precision = if Place::of(device).with(Precision::Bf16).is_ok() { Precision::Bf16 } else { Precision::F32 };
+        let mut value = serde_json::to_value(ExperimentConfig::preset(preset, precision))?;
         if let Some(path) = &self.config {
             settings::lay_file(&mut value, &text(path)?).with_context(|| format!("in {}", path.display()))?;
         }
@@ -90,17 +112,18 @@ impl Screenshot {
     }
 
     /// Settings, sources, the folder of run folders, and whether a stopped run goes on.
-    fn plan(&self) -> Result<(ExperimentConfig, Sources, PathBuf, bool)> {
+    fn plan(&self, device: &Device) -> Result<(ExperimentConfig, Sources, PathBuf, bool)> {
         ensure!(
             self.text.is_empty() == self.data.is_none(),
             "the study needs both --text, to pre-train on, and --data, to fine-tune on; or neither"
         );
         let Some(Some(folder)) = &self.resume else {
-            return Ok((self.settings()?, self.sources(), self.out.clone(), self.resume.is_some()));
+            return Ok((self.settings(device)?, self.sources(), self.out.clone(), self.resume.is_some()));
         };
         ensure!(
             self.data.is_none()
                 && !self.made
+                && self.preset == PresetArg::Quick
                 && self.config.is_none()
                 && self.set.is_empty()
                 && self.seed.is_none()
@@ -139,9 +162,16 @@ fn read(sources: &Sources, seed: u64, record: &mut RunRecord) -> Result<Data> {
 }
 
 pub fn run(args: &Screenshot, context: Context) -> Result<Outcome> {
-    let (config, sources, out, resume) = args.plan()?;
+    let (device, device_name) = open::device(&args.device)?;
+    if args.device == "auto" && !context.quiet {
+        eprintln!("device: {device_name}");
+    }
+    let (config, sources, out, resume) = args.plan(&device)?;
     config.check()?;
-    let mut record = begin(STUDY, json!({"study": config, "from": sources}), config.seed, "cpu")?;
+    for precision in [config.pretrain.precision, config.finetune.precision, config.ar.precision] {
+        Place::of(&device).with(precision)?;
+    }
+    let mut record = begin(STUDY, json!({"study": config, "from": sources}), config.seed, &device_name)?;
     let data = read(&sources, config.seed, &mut record)?;
     let folder = open_folder(&out, STUDY, resume, &mut record)?;
     let path = folder.path().to_owned();
@@ -150,7 +180,7 @@ pub fn run(args: &Screenshot, context: Context) -> Result<Outcome> {
         return Ok(Outcome::Fine);
     }
     folder.write_run(&record.to_json()?)?;
-    let mut lab = NativeLab::new(open::device("cpu")?.0, context.quiet, signal::install()?).keep_in_folder(folder)?;
+    let mut lab = NativeLab::new(device, context.quiet, signal::install()?).keep_in_folder(folder)?;
     let found = run_study(&config, &data, &mut lab);
     lab.end_task();
     let results = match found {

@@ -89,6 +89,24 @@ fn a_stopped_model_goes_on_and_is_read_again() {
     refused_as(&["screenshot", "pretrain", "--text", &empty, "--out", &model("c.safetensors")], "no text to learn from");
     refused_as(&["screenshot", "pretrain", "--text", &corpus, "--set", "steps=0", "--out", &model("c.safetensors")], "at least 1");
     refused_as(&["screenshot", "perplexity", "--model", &corpus, "--text", &corpus], "cannot be used");
+    // Devices: refused before anything is read or made.
+    let out = model("c.safetensors");
+    let on = |more: &[&str], why: &str| {
+        refused_as(&[&["screenshot", "pretrain", "--text", &corpus, "--out", &out][..], more].concat(), why);
+        refused_as(&[&["screenshot", "pretrain", "--autoregressive", "--out", &out][..], more].concat(), why);
+        refused_as(&[&["screenshot", "finetune", "--data", "."][..], more].concat(), why);
+        refused_as(&[&["run", "screenshot", "--made", "--out", &out][..], more].concat(), why);
+    };
+    on(&["--device", "gpu"], "there is no device gpu");
+    on(&["--device", "cpu:3"], "1 device");
+    for one in ["precision=\"bf16\"", "precision=\"f8\""] {
+        let why = if one.contains("bf16") { "does not compute in bfloat16" } else { "unknown variant" };
+        let (bare, study) = ([&["--set", one][..], &["--device", "cpu"]].concat(), format!("pretrain.{one}"));
+        refused_as(&[&["screenshot", "pretrain", "--text", &corpus, "--out", &out][..], &bare].concat(), why);
+        refused_as(&[&["screenshot", "pretrain", "--autoregressive", "--out", &out][..], &bare].concat(), why);
+        refused_as(&[&["screenshot", "finetune", "--data", "."][..], &bare].concat(), why);
+        refused_as(&["run", "screenshot", "--made", "--device", "cpu", "--set", &study], why);
+    }
     assert!(!place.path("c.safetensors").exists());
 }
 
@@ -205,6 +223,42 @@ fn encoders_are_tuned_on_tables_of_glue_over_a_grid_and_against_each_other() {
     refused_as(&["screenshot", "finetune", "--glue", &place.name("nothing")], "cannot read");
     fs::create_dir_all(place.path("empty")).unwrap();
     refused_as(&["screenshot", "finetune", "--glue", &place.name("empty")], "holds no task");
+}
+
+/// The preset's shape with next to nothing in it: natural text for the model that writes on, and what the presets refuse.
+#[test]
+fn the_gpu_preset_runs_on_what_is_there() {
+    let place = Place::new();
+    let runs = place.name("runs");
+    let small = set(&[
+        "pretrain.steps=1",
+        "pretrain.batch_size=2",
+        "pretrain.vocab=300",
+        "pretrain.model.encoder={layers=1,width=16,heads=2,mlp=16}",
+        "pretrain.model.pixel={layers=1,width=16,heads=2,mlp=16}",
+        "pretrain.model.text={layers=1,width=16,heads=2,mlp=16}",
+        "finetune.steps=1",
+        "finetune.restarts=0",
+        "ar.steps=1",
+        "ar.batch_size=1",
+        "ar.vocab=300",
+        "ar.model.tower={layers=1,width=16,heads=2,mlp=16}",
+        "texts=2",
+        "seeds=1",
+    ]);
+    let preset = ["run", "screenshot", "--made", "--preset", "gpu", "--device", "cpu", "--json", "--out", &runs];
+    let out = vitrine(&[&preset[..], &small].concat());
+    assert_eq!(out.status.code(), Some(1), "models that learned nothing fail the checks: {}", text(&out.stderr));
+    let findings: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let right = findings["claims"].as_array().unwrap().iter().find(|claim| claim["id"] == "right-picture").unwrap().clone();
+    assert_eq!(right["tolerance"], "at most 0.99 of that without");
+    let folder = fs::read_dir(&runs).unwrap().next().unwrap().unwrap().path();
+    let record: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("run.json")).unwrap()).unwrap();
+    let study = &record["config"]["study"];
+    assert_eq!((&study["natural"], &study["pretrain"]["render"]["width"]), (&true.into(), &2048.into()));
+    assert_eq!(study["pretrain"]["precision"], "f32", "plain memory computes in single precision");
+    refused_as(&["run", "screenshot", "--preset", "gpu", "--resume", folder.to_str().unwrap()], "takes its settings from there");
+    refused_as(&["run", "screenshot", "--preset", "paper"], "invalid value");
 }
 
 #[test]

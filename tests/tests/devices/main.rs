@@ -3,4 +3,5 @@
 
 mod models;
 mod pruning;
+mod screenshots;
 mod streams;

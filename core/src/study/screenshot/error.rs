@@ -20,6 +20,8 @@ pub enum ScreenshotError {
     NotANumber { phase: String, step: u64 },
     #[error("the model cannot be used: {0}")]
     BadModel(String),
+    #[error("the device failed: {0}")]
+    Device(String),
     #[error("line {line}: {reason}")]
     BadLine { line: usize, reason: String },
 }

@@ -11,6 +11,7 @@ use vitrine_core::{
         },
         bpe::Bpe,
         model::{
+            Place,
             ar::{Ar, ArConfig},
             file::Trained,
         },
@@ -65,6 +66,8 @@ fn as_json(found: &AfterContexts) -> Value {
 
 pub fn pretrain(args: &Pretrain, context: Context) -> Result<()> {
     let config = settings_of(args)?;
+    let device = open::device(&args.device)?.0;
+    let place = Place::of(&device).with(config.precision)?;
     let texts = args.text.iter().map(|path| text(path)).collect::<Result<Vec<_>>>()?;
     let lines: Vec<&str> = texts.iter().flat_map(|text| text.lines()).filter(|line| !line.trim().is_empty()).collect();
     // Natural text goes on over its lines, so the last tenth is kept out, not single lines.
@@ -74,9 +77,8 @@ pub fn pretrain(args: &Pretrain, context: Context) -> Result<()> {
     let [learned, kept] = [learned, kept].map(|lines| Corpus::new(&bpe, lines.iter().copied()));
     let source = |corpus| if lines.is_empty() { Source::Facts } else { Source::Text { corpus, drawn: config.drawn, text: config.text } };
     let checkpoint = args.out.with_extension("checkpoint");
-    let mut lab =
-        NativeLab::new(open::device("cpu")?.0, context.quiet, signal::install()?).keep_in_file(&checkpoint, PHASE, args.resume)?;
-    let (params, history) = match train(&config, source(&learned), &bpe, &mut lab, PHASE) {
+    let mut lab = NativeLab::new(device, context.quiet, signal::install()?).keep_in_file(&checkpoint, PHASE, args.resume)?;
+    let (params, history) = match train(&config, source(&learned), &bpe, &place, &mut lab, PHASE) {
         Ok(done) => done,
         Err(error) if lab.stopping() => bail!("{error}; go on with the same command and --resume"),
         Err(error) => return Err(error.into()),
@@ -86,7 +88,7 @@ pub fn pretrain(args: &Pretrain, context: Context) -> Result<()> {
     let ar = Ar { config: config.model_for(&bpe) };
     let found = if lines.is_empty() || kept.tokens() > 0 {
         let kept = passages(source(&kept), &bpe, &renderer, PASSAGES, 1.0, [config.seed, 0], "kept out")?;
-        Some(after_contexts(&ar, &params, &kept))
+        Some(after_contexts(&ar, &params, &kept, &place)?)
     } else {
         None
     };
@@ -114,7 +116,7 @@ pub fn perplexity(args: &Perplexity, bytes: &[u8], context: Context) -> Result<(
     };
     ensure!((1..=1 << 16).contains(&args.examples), "--examples has to be 1 to 65,536");
     let kept = passages(source, &trained.bpe, &renderer, args.examples, 1.0, [args.seed, 0], "perplexity")?;
-    let found = after_contexts(&Ar { config: trained.config }, &trained.params, &kept);
+    let found = after_contexts(&Ar { config: trained.config }, &trained.params, &kept, &Place::Memory)?;
     if context.json {
         return print_json(&json!({"schema": "vitrine.screenshot-ar-perplexity/1", "passages": kept.len(), "found": as_json(&found)}));
     }

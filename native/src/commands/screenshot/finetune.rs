@@ -10,7 +10,7 @@ use vitrine_core::{
     stats::{interval, mean, spread},
     study::screenshot::{
         bpe::Bpe,
-        model::{Params, file::Trained, ptp::Ptp},
+        model::{Params, Place, file::Trained, ptp::Ptp},
         render::Renderer,
         train::{
             encoder::draw,
@@ -59,6 +59,8 @@ pub struct Finetune {
     /// Seeds to train with.
     #[arg(long, default_value_t = 3)]
     seeds: u64,
+    #[arg(long, default_value = "auto")]
+    device: String,
     #[arg(long)]
     allow_font_mismatch: bool,
 }
@@ -111,7 +113,7 @@ impl Found {
 }
 
 /// Tunes an eye with every learning rate and batch size, all seeds each.
-fn tune(args: &Finetune, base: &FinetuneConfig, eye: &Eye, sets: &Sets, lab: &mut NativeLab) -> Result<(Found, Vec<f64>)> {
+fn tune(args: &Finetune, base: &FinetuneConfig, eye: &Eye, sets: &Sets, place: &Place, lab: &mut NativeLab) -> Result<(Found, Vec<f64>)> {
     let drawn = sets.rows.iter().map(|rows| draw(&eye.renderer, rows)).collect::<Result<Vec<_>, _>>()?;
     let [rates, batches] = [args.lr.len().max(1), args.batch.len().max(1)];
     let mut best: Option<(f64, Found)> = None;
@@ -126,7 +128,7 @@ fn tune(args: &Finetune, base: &FinetuneConfig, eye: &Eye, sets: &Sets, lab: &mu
             let config = FinetuneConfig { seed: config.seed.wrapping_add(seed), ..config.clone() };
             let phase = format!("{}, {}: rate {}, batch {}, seed {}", sets.name, eye.name, config.lr, config.batch_size, config.seed);
             let rows = [&drawn[0][..], &drawn[1][..], &drawn[2][..]];
-            outcomes.push(finetune(&config, &eye.ptp, eye.params.as_ref(), &sets.task, rows, lab, &phase)?.1);
+            outcomes.push(finetune(&config, &eye.ptp, eye.params.as_ref(), &sets.task, rows, place, lab, &phase)?.1);
         }
         let dev = mean(&outcomes.iter().map(|outcome| outcome.dev).collect::<Vec<_>>());
         if best.as_ref().is_none_or(|(best, _)| dev > *best) {
@@ -153,6 +155,8 @@ pub fn run(args: &Finetune, context: Context) -> Result<()> {
     args.set.iter().try_for_each(|one| settings::lay_one(&mut value, one))?;
     let config: FinetuneConfig = serde_json::from_value(value)?;
     config.check()?;
+    let device = open::device(&args.device)?.0;
+    let place = Place::of(&device).with(config.precision)?;
     let mut eyes = vec![Eye::open(args.model.as_deref(), args.allow_font_mismatch)?];
     if let Some(path) = &args.against {
         eyes.push(Eye::open(Some(path), args.allow_font_mismatch)?);
@@ -162,14 +166,14 @@ pub fn run(args: &Finetune, context: Context) -> Result<()> {
         (None, Some(folder)) => vec![own(folder)?],
         (None, None) => vec![],
     };
-    let mut lab = NativeLab::new(open::device("cpu")?.0, context.quiet, signal::install()?);
+    let mut lab = NativeLab::new(device, context.quiet, signal::install()?);
     let mut all = vec![];
     for sets in &tasks {
         let metric = sets.task.metric.name();
         let classes = sets.task.goal != tsv::Goal::Number;
         let mut by_row = vec![];
         for eye in &eyes {
-            let (found, wanted) = tune(args, &config, eye, sets, &mut lab)?;
+            let (found, wanted) = tune(args, &config, eye, sets, &place, &mut lab)?;
             let tests = found.tests();
             let (test, deviation) = (mean(&tests), spread(&tests));
             by_row.push(found.by_row(&wanted, classes));

@@ -24,9 +24,9 @@ pub enum Command {
     /// Rasterise a font into an atlas file: `render --atlas` draws with it and parses no font.
     #[command(after_help = "Example:\n  vitrine screenshot atlas --font NotoSans-Regular.ttf --out noto-sans.atlas")]
     Atlas(atlas::Atlas),
-    /// Train a small model to read pictures of text, on the CPU: hidden patches and the undamaged text are asked of it, or what comes after a picture.
+    /// Train a small model to read pictures of text: hidden patches and the undamaged text are asked of it, or what comes after a picture.
     #[command(
-        after_help = "Examples:\n  vitrine screenshot pretrain --text novels.txt --set steps=1000 --out reader.safetensors\n  vitrine screenshot pretrain --autoregressive --out pages.safetensors"
+        after_help = "Examples:\n  vitrine screenshot pretrain --text novels.txt --set steps=1000 --out reader.safetensors\n  vitrine screenshot pretrain --text novels.txt --device cuda --set 'precision=\"bf16\"' --out reader.safetensors\n  vitrine screenshot pretrain --autoregressive --out pages.safetensors"
     )]
     Pretrain(pretrain::Pretrain),
     /// Teach a pre-trained model (or one from nothing) to tell classes of drawn texts apart.

@@ -10,6 +10,7 @@ use vitrine_core::{
     study::screenshot::{
         bpe::Bpe,
         model::{
+            Place,
             file::{Trained, is_autoregressive},
             ptp::Ptp,
         },
@@ -58,6 +59,8 @@ pub struct Pretrain {
     /// Go on from the checkpoint beside the model.
     #[arg(long)]
     pub resume: bool,
+    #[arg(long, default_value = "auto")]
+    pub device: String,
     /// The model's file.
     #[arg(long)]
     pub out: PathBuf,
@@ -115,6 +118,8 @@ pub fn pretrain_model(args: &Pretrain, context: Context) -> Result<()> {
         return ar::pretrain(args, context);
     }
     let config = args.settings()?;
+    let device = open::device(&args.device)?.0;
+    let place = Place::of(&device).with(config.precision)?;
     let texts = args.text.iter().map(|path| text(path)).collect::<Result<Vec<_>>>()?;
     let lines: Vec<&str> = texts.iter().flat_map(|text| text.lines()).filter(|line| !line.trim().is_empty()).collect();
     let part =
@@ -122,9 +127,8 @@ pub fn pretrain_model(args: &Pretrain, context: Context) -> Result<()> {
     let bpe = Bpe::learn(part(false), config.vocab);
     let corpus = Corpus::new(&bpe, part(false));
     let checkpoint = args.out.with_extension("checkpoint");
-    let mut lab =
-        NativeLab::new(open::device("cpu")?.0, context.quiet, signal::install()?).keep_in_file(&checkpoint, PHASE, args.resume)?;
-    let (params, history) = match pretrain(&config, &bpe, &corpus, &mut lab, PHASE) {
+    let mut lab = NativeLab::new(device, context.quiet, signal::install()?).keep_in_file(&checkpoint, PHASE, args.resume)?;
+    let (params, history) = match pretrain(&config, &bpe, &corpus, &place, &mut lab, PHASE) {
         Ok(done) => done,
         Err(error) if lab.stopping() => bail!("{error}; go on with the same command and --resume"),
         Err(error) => return Err(error.into()),
@@ -134,7 +138,7 @@ pub fn pretrain_model(args: &Pretrain, context: Context) -> Result<()> {
     let renderer = Renderer::bundled(config.render.clone())?;
     let kept = Corpus::new(&bpe, part(true));
     let examples = batch(&bpe, &kept, &renderer, 256, config.bytes, &config.damage, [config.seed, 0], "kept out")?;
-    let found = reading(&Ptp::new(model.clone()), &params, &examples);
+    let found = reading(&Ptp::new(model.clone()), &params, &examples, &place)?;
     let trained = Trained { config: model, render: config.render, bpe, params, font_hash: renderer.font_hash() };
     atomic::write_file(&args.out, &trained.save()?)?;
     if context.json {
@@ -161,7 +165,7 @@ pub fn perplexity(args: &Perplexity, context: Context) -> Result<()> {
     let whole = Damage { text_rate: 0.0, ..Damage::default() };
     let bytes = trained.config.tokens;
     let examples = batch(&trained.bpe, &corpus, &renderer, args.examples, bytes, &whole, [args.seed, 0], "perplexity")?;
-    let found = reading(&Ptp::new(trained.config.clone()), &trained.params, &examples);
+    let found = reading(&Ptp::new(trained.config.clone()), &trained.params, &examples, &Place::Memory)?;
     if context.json {
         return print_json(&json!({"schema": "vitrine.screenshot-perplexity/1", "examples": examples.len(), "undamaged": as_json(&found)}));
     }

@@ -12,7 +12,7 @@ use crate::{
         ar::beside::{Asked, Kind, Writer},
         bpe::END,
         model::{
-            ModelConfig,
+            ModelConfig, Place,
             ar::{Ar, ArConfig, Context, Line},
             config::Tower,
             file::{Trained, is_autoregressive},
@@ -51,11 +51,11 @@ fn the_gradients_are_those_of_finite_differences() {
         ]
     };
     let total = |params: &crate::study::screenshot::model::Params| {
-        let found = ar.losses(&mut Tape::new(&params.mats), &lines());
+        let found = ar.losses(&mut Tape::new(&params.mats), &lines()).unwrap();
         found.tokens + found.pixel
     };
     let mut tape = Tape::new(&params.mats);
-    ar.losses(&mut tape, &lines());
+    ar.losses(&mut tape, &lines()).unwrap();
     let gradients = tape.backward();
     let step = 1e-2_f32;
     let mut checked = 0;
@@ -80,7 +80,7 @@ fn a_place_sees_what_is_before_it_and_nothing_hidden() {
     let (ar, mut ink) = tiny();
     let params = ar.init(3);
     let of = |ink: &[f32], text: &[u32]| {
-        ar.losses(&mut Tape::new(&params.mats), &[Line::new(&ar.config, Context::Picture(ink, 5), text)]).text[0].clone()
+        ar.losses(&mut Tape::new(&params.mats), &[Line::new(&ar.config, Context::Picture(ink, 5), text)]).unwrap().text[0].clone()
     };
     let found = of(&ink, &[4, 5, 6]);
     assert_eq!(found.len(), 3);
@@ -95,7 +95,7 @@ fn a_place_sees_what_is_before_it_and_nothing_hidden() {
     ink[8..12].fill(0.5);
     assert_eq!(of(&ink, &[4, 5, 6]), blank);
     let short = Ar { config: ArConfig { limit: 13, ..ar.config.clone() } };
-    let cut = short.losses(&mut Tape::new(&params.mats), &[Line::new(&short.config, Context::Picture(&ink, 5), &[4, 5, 6])]);
+    let cut = short.losses(&mut Tape::new(&params.mats), &[Line::new(&short.config, Context::Picture(&ink, 5), &[4, 5, 6])]).unwrap();
     assert_eq!(cut.text[0].len(), 2, "eleven places of the picture, two of the text");
 }
 
@@ -107,7 +107,9 @@ fn the_next_token_is_what_the_losses_say() {
     let sum: f64 = next[0].iter().map(|x| x.exp()).sum();
     assert!((sum - 1.0).abs() < 1e-9 && next[0].len() == 9);
     let loss = |id: u32| {
-        f64::from(ar.losses(&mut Tape::new(&params.mats), &[Line::new(&ar.config, Context::Picture(&ink, 6), &[4, 5, id])]).text[0][2])
+        f64::from(
+            ar.losses(&mut Tape::new(&params.mats), &[Line::new(&ar.config, Context::Picture(&ink, 6), &[4, 5, id])]).unwrap().text[0][2],
+        )
     };
     // The losses count the three image tokens too, so differences agree.
     assert!(((loss(6) - loss(7)) - (next[0][7] - next[0][6])).abs() < 1e-5);
@@ -202,12 +204,15 @@ fn train_a_stopped_run_ends_as_an_unbroken_one() {
     let config = small();
     let bpe = words_of_facts(config.vocab);
     let mut lab = MemoryLab::new(Device::flex());
-    let whole = train(&config, Source::Facts, &bpe, &mut lab, "ar").unwrap();
+    let whole = train(&config, Source::Facts, &bpe, &Place::Memory, &mut lab, "ar").unwrap();
     let mut lab = MemoryLab::new(Device::flex());
     lab.stop_at = Some(4);
-    assert!(matches!(train(&config, Source::Facts, &bpe, &mut lab, "ar"), Err(ScreenshotError::Lab(LabError::Stopped { step: 4 }))));
+    assert!(matches!(
+        train(&config, Source::Facts, &bpe, &Place::Memory, &mut lab, "ar"),
+        Err(ScreenshotError::Lab(LabError::Stopped { step: 4 }))
+    ));
     lab.stop_at = None;
-    assert_eq!(train(&config, Source::Facts, &bpe, &mut lab, "ar").unwrap(), whole);
+    assert_eq!(train(&config, Source::Facts, &bpe, &Place::Memory, &mut lab, "ar").unwrap(), whole);
     assert!(matches!(ArTraining { nothing: 0.7, words: 0.7, ..config }.check(), Err(ScreenshotError::BadConfig(_))));
 }
 
@@ -236,7 +241,7 @@ fn passages_of_facts_and_of_text_count_what_is_measured() {
     assert!(passage.counts.iter().all(|&counts| counts));
     let untrained = Ar { config: config.model_for(&bpe) };
     let some = [passage, Passage::default()];
-    let found = after_contexts(&untrained, &untrained.init(0), &some);
+    let found = after_contexts(&untrained, &untrained.init(0), &some, &Place::Memory).unwrap();
     let font_hash = renderer.font_hash();
     let trained =
         Trained { config: untrained.config.clone(), render: config.render.clone(), bpe: bpe.clone(), params: untrained.init(0), font_hash };

@@ -15,12 +15,12 @@ use crate::{
         ScreenshotError,
         bpe::Bpe,
         model::{
-            Params,
-            ar::{Ar, ArConfig, Context, Line},
-            tape::Tape,
+            Params, Place, Precision,
+            ar::{Ar, ArConfig, ArLaid, ArLosses, Context, Line},
+            calls::{Calls, Terms, Writing},
         },
         render::{RenderConfig, Renderer, Scratch, config::Newline},
-        train::steps::{Plan, run},
+        train::steps::{Lesson, Plan, run},
     },
     train::{rng::Stream, schedule::cosine_with_warm_up},
 };
@@ -42,6 +42,8 @@ pub struct ArTraining {
     /// Share of the steps.
     pub warm_up: f64,
     pub weight_decay: f64,
+    /// What matrix products are computed in.
+    pub precision: Precision,
     /// Shares of lines after nothing and after words; the rest comes after pictures.
     pub nothing: f64,
     pub words: f64,
@@ -70,6 +72,7 @@ impl Default for ArTraining {
             lr_floor: 1e-5,
             warm_up: 0.05,
             weight_decay: 0.05,
+            precision: Precision::F32,
             nothing: 0.1,
             words: 0.1,
             growing_from: 0.2,
@@ -169,7 +172,42 @@ pub fn passages(
     (0..count as u64).map(one).collect()
 }
 
-/// Trains a model; goes on from the phase's checkpoint where there is one. Returns its numbers and, for each logged step, the step with the losses of tokens and patches.
+/// What training learns from.
+struct Passages<'a> {
+    config: &'a ArTraining,
+    source: Source<'a>,
+    bpe: &'a Bpe,
+    renderer: Renderer,
+    ar: Ar,
+}
+
+impl Lesson for Passages<'_> {
+    type Batch = ArLaid;
+
+    fn batch(&self, step: u64) -> Result<ArLaid, ScreenshotError> {
+        let config = self.config;
+        let (ease, count) = config.stage(step);
+        let batch = passages(self.source, self.bpe, &self.renderer, count, ease, [config.seed, step], "passages")?;
+        let mut random = Stream::new(config.seed, "contexts", step);
+        let mut line = |passage| -> Line<'_> {
+            let passage: &Passage = passage;
+            let context = match random.uniform() {
+                at if at < config.nothing => Context::Nothing,
+                at if at < config.nothing + config.words => Context::Text(&passage.words),
+                _ => passage.picture(),
+            };
+            Line::new(&self.ar.config, context, &passage.text)
+        };
+        let lines: Vec<Line<'_>> = batch.iter().map(&mut line).collect();
+        Ok(self.ar.lay_out(&lines))
+    }
+
+    fn losses<C: Calls>(&self, calls: &mut C, batch: ArLaid) -> Terms {
+        self.ar.terms(calls, batch)
+    }
+}
+
+/// Trains a model at a place; goes on from the phase's checkpoint where there is one. Returns its numbers and, for each logged step, the step with the losses of tokens and patches.
 ///
 /// # Errors
 /// [`ScreenshotError::BadConfig`], [`ScreenshotError::NotANumber`], and the lab's.
@@ -177,6 +215,7 @@ pub fn train(
     config: &ArTraining,
     source: Source<'_>,
     bpe: &Bpe,
+    place: &Place,
     lab: &mut dyn Lab,
     phase: &str,
 ) -> Result<(Params, Vec<Vec<f64>>), ScreenshotError> {
@@ -188,26 +227,8 @@ pub fn train(
     }
     let model = config.model_for(bpe);
     model.check().map_err(ScreenshotError::BadConfig)?;
-    let ar = Ar { config: model };
-    let renderer = Renderer::bundled(config.render.clone())?;
-    let learn = |step: u64, params: &Params| {
-        let (ease, count) = config.stage(step);
-        let batch = passages(source, bpe, &renderer, count, ease, [config.seed, step], "passages")?;
-        let mut random = Stream::new(config.seed, "contexts", step);
-        let mut line = |passage| -> Line<'_> {
-            let passage: &Passage = passage;
-            let context = match random.uniform() {
-                at if at < config.nothing => Context::Nothing,
-                at if at < config.nothing + config.words => Context::Text(&passage.words),
-                _ => passage.picture(),
-            };
-            Line::new(&ar.config, context, &passage.text)
-        };
-        let lines: Vec<Line<'_>> = batch.iter().map(&mut line).collect();
-        let mut tape = Tape::new(&params.mats);
-        let found = ar.losses(&mut tape, &lines);
-        Ok(([found.tokens, found.pixel], tape.backward()))
-    };
+    let (place, renderer) = (place.with(config.precision)?, Renderer::bundled(config.render.clone())?);
+    let lesson = Passages { config, source, bpe, renderer, ar: Ar { config: model } };
     let plan = Plan {
         config,
         phase,
@@ -218,7 +239,7 @@ pub fn train(
     };
     let warm_up = (config.warm_up * config.steps as f64) as u64;
     let rate = |step: u64| cosine_with_warm_up(step + 1, warm_up, config.steps, [config.lr, config.lr_floor]);
-    run(&plan, ar.init(config.seed), lab, rate, learn)
+    run(&plan, lesson.ar.init(config.seed), &place, lab, rate, &lesson)
 }
 
 /// Mean nats a counted token after each context: nothing, the picture, another text's picture, the words.
@@ -246,9 +267,26 @@ impl AfterContexts {
     }
 }
 
+/// Lines to be scored.
+struct Scored<'a> {
+    ar: &'a Ar,
+    lines: &'a [Line<'a>],
+}
+
+impl Writing for Scored<'_> {
+    type Out = Result<ArLosses, ScreenshotError>;
+
+    fn on<C: Calls>(self, calls: &mut C) -> Self::Out {
+        self.ar.losses(calls, self.lines)
+    }
+}
+
 /// Scores the same tokens of every passage after the four contexts. Each passage's wrong picture is its neighbour's.
-#[must_use]
-pub fn after_contexts(ar: &Ar, params: &Params, passages: &[Passage]) -> AfterContexts {
+///
+/// # Errors
+/// [`ScreenshotError::Device`] where a device fails.
+pub fn after_contexts(ar: &Ar, params: &Params, passages: &[Passage], place: &Place) -> Result<AfterContexts, ScreenshotError> {
+    let placed = place.put(&params.mats);
     let mut sums = [0.0; 4];
     let mut tokens = 0;
     for (number, part) in passages.chunks(32).enumerate() {
@@ -260,12 +298,12 @@ pub fn after_contexts(ar: &Ar, params: &Params, passages: &[Passage]) -> AfterCo
                 _ => Context::Text(&part[i].words),
             };
             let lines: Vec<Line<'_>> = (0..part.len()).map(|i| Line::new(&ar.config, context(i), &part[i].text)).collect();
-            let found = ar.losses(&mut Tape::new(&params.mats), &lines);
+            let found = placed.run(Scored { ar, lines: &lines })?;
             let counted = found.text.iter().zip(part).flat_map(|(losses, passage)| losses.iter().zip(&passage.counts));
             *sum += counted.filter(|(_, counts)| **counts).map(|(&loss, _)| f64::from(loss)).sum::<f64>();
         }
         tokens += part.iter().flat_map(|passage| &passage.counts).filter(|counts| **counts).count();
     }
     let [nothing, picture, wrong, words] = sums.map(|sum| sum / tokens.max(1) as f64);
-    AfterContexts { nothing, picture, wrong, words, tokens }
+    Ok(AfterContexts { nothing, picture, wrong, words, tokens })
 }

@@ -5,6 +5,7 @@
 //! Everything is measured on rows and texts that were kept out. **Source.** Gao et al. (2024): the comparison of objectives, at a size that two cores train in minutes.
 
 pub mod made;
+pub mod presets;
 pub mod report;
 
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,7 @@ use super::{
         Asked, Looker,
         picture::{LINE, SCALE, sheet},
     },
-    model::{ModelConfig, Params, ar::Ar, file::Trained, ptp::Ptp},
+    model::{ModelConfig, Params, Place, ar::Ar, file::Trained, ptp::Ptp},
     render::{FontSources, Renderer, png},
     train::{
         corpus::Corpus,
@@ -55,6 +56,8 @@ pub struct ExperimentConfig {
     pub pixel_rate: f64,
     pub finetune: FinetuneConfig,
     pub ar: ArTraining,
+    /// Whether the autoregressive model goes on over the text to pre-train on (its last tenth is kept out) instead of over pages of facts.
+    pub natural: bool,
     /// Fine-tunings of each arm.
     pub seeds: u64,
     /// Texts and pages to measure reading on.
@@ -72,6 +75,7 @@ impl Default for ExperimentConfig {
             pixel_rate: 0.25,
             finetune: FinetuneConfig::default(),
             ar: ArTraining::default(),
+            natural: false,
             seeds: 3,
             texts: 256,
             pages_seed: 1_000_003,
@@ -165,9 +169,10 @@ struct Prepared<'a> {
     ptp: Ptp,
     task: Task,
     drawn: [Vec<Labelled<super::model::ptp::Picture>>; 3],
+    place: Place,
 }
 
-fn prepare<'a>(config: &'a ExperimentConfig, data: &Data) -> Result<Prepared<'a>, ScreenshotError> {
+fn prepare<'a>(config: &'a ExperimentConfig, data: &Data, place: &Place) -> Result<Prepared<'a>, ScreenshotError> {
     config.check()?;
     let all: Vec<&str> = data.lines.iter().map(String::as_str).filter(|line| !line.trim().is_empty()).collect();
     let kept_out = |number: usize| number % KEPT_OUT == KEPT_OUT - 1;
@@ -184,7 +189,17 @@ fn prepare<'a>(config: &'a ExperimentConfig, data: &Data) -> Result<Prepared<'a>
     let ptp = Ptp::new(config.pretrain.model_for(&bpe));
     let [a, b, c] = &data.sets;
     let drawn = [draw(&renderer, a)?, draw(&renderer, b)?, draw(&renderer, c)?];
-    Ok(Prepared { config, bpe, corpus, kept, renderer, ptp, task: Task::of(Goal::Classes(data.classes.clone())), drawn })
+    Ok(Prepared {
+        config,
+        bpe,
+        corpus,
+        kept,
+        renderer,
+        ptp,
+        task: Task::of(Goal::Classes(data.classes.clone())),
+        drawn,
+        place: place.clone(),
+    })
 }
 
 /// Runs all arms and the autoregressive model; what is finished in the run that this one continues is not done again. Trained models are kept as artifacts.
@@ -192,13 +207,14 @@ fn prepare<'a>(config: &'a ExperimentConfig, data: &Data) -> Result<Prepared<'a>
 /// # Errors
 /// Bad settings or data, [`ScreenshotError::NotANumber`], and the lab's.
 pub fn run(config: &ExperimentConfig, data: &Data, lab: &mut dyn Lab) -> Result<Results, ScreenshotError> {
-    let ready = prepare(config, data)?;
+    let place = &Place::of(lab.device());
+    let ready = prepare(config, data, place)?;
     let [eye, redraw, fresh, words] = ARMS;
     let mut arms = vec![];
     for (name, file, settings) in [(eye, "patches-and-text", config.pretraining()), (redraw, "patches-alone", config.pixel_alone())] {
         arms.push(finish(lab, name, |lab| {
             let from = lab.seconds();
-            let (params, history) = pretrain(&settings, &ready.bpe, &ready.corpus, lab, &format!("{name}: pre-training"))?;
+            let (params, history) = pretrain(&settings, &ready.bpe, &ready.corpus, place, lab, &format!("{name}: pre-training"))?;
             let reading = ready.read(&params, &settings)?;
             lab.artifact(&format!("{file}.safetensors"), ready.trained(params.clone()).save()?)?;
             let outcomes = ready.tune(&ready.ptp, Some(&params), ready.drawn.each_ref().map(Vec::as_slice), lab, name)?;
@@ -214,27 +230,38 @@ pub fn run(config: &ExperimentConfig, data: &Data, lab: &mut dyn Lab) -> Result<
     arms.push(finish(lab, words, |lab| {
         let from = lab.seconds();
         let (model, params, history) =
-            pretrain_words(&config.pretraining(), &ready.bpe, &ready.corpus, lab, &format!("{words}: pre-training"))?;
+            pretrain_words(&config.pretraining(), &ready.bpe, &ready.corpus, place, lab, &format!("{words}: pre-training"))?;
         let bytes = config.pretrain.bytes;
         let sets = data.sets.each_ref().map(|rows| spell(&ready.bpe, rows, bytes));
         let outcomes = ready.tune(&model, Some(&params), sets.each_ref().map(Vec::as_slice), lab, words)?;
         let numbers = super::model::params::count(&model.encoder_specs());
         Ok::<_, ScreenshotError>(Arm { numbers, ..ready.arm(words, history, None, outcomes, lab.seconds() - from) })
     })?);
-    let pages = finish(lab, "pages", |lab| pages(config, lab))?;
+    let pages = finish(lab, "pages", |lab| pages(config, &data.lines, place, lab))?;
     Ok(Results { arms, pages, wanted: data.sets[2].iter().map(|row| row.label).collect() })
 }
 
-/// Trains the autoregressive model on pages of facts and measures it on others.
-fn pages(config: &ExperimentConfig, lab: &mut dyn Lab) -> Result<Pages, ScreenshotError> {
+/// Trains the autoregressive model, on pages of facts or on the given text, and measures it on what was kept out.
+fn pages(config: &ExperimentConfig, lines: &[String], place: &Place, lab: &mut dyn Lab) -> Result<Pages, ScreenshotError> {
     let from = lab.seconds();
     let settings = ArTraining { seed: config.seed, ..config.ar.clone() };
-    let bpe = words_of_facts(settings.vocab);
-    let (params, history) = train(&settings, Source::Facts, &bpe, lab, "pages: training")?;
+    // Natural text goes on over its lines, so the last tenth is kept out, not single lines.
+    let [learned, kept] = [&lines[..lines.len() - lines.len() / 10], &lines[lines.len() - lines.len() / 10..]];
+    let of = |lines: &[String], bpe: &Bpe| Corpus::new(bpe, lines.iter().map(String::as_str));
+    let bpe = if config.natural { Bpe::learn(learned.iter().map(String::as_str), settings.vocab) } else { words_of_facts(settings.vocab) };
+    let (learned, kept) = if config.natural { (of(learned, &bpe), of(kept, &bpe)) } else { Default::default() };
+    if config.natural && kept.tokens() == 0 {
+        return Err(ScreenshotError::NoData { what: "the last tenth of the text".to_owned(), least: "eight bytes in a line" });
+    }
+    let source = |corpus| match config.natural {
+        true => Source::Text { corpus, drawn: settings.drawn, text: settings.text },
+        false => Source::Facts,
+    };
+    let (params, history) = train(&settings, source(&learned), &bpe, place, lab, "pages: training")?;
     let ar = Ar { config: settings.model_for(&bpe) };
     let renderer = Renderer::bundled(settings.render.clone())?;
-    let kept = passages(Source::Facts, &bpe, &renderer, config.texts, 1.0, [config.pages_seed, 0], "kept out")?;
-    let after = after_contexts(&ar, &params, &kept);
+    let kept = passages(source(&kept), &bpe, &renderer, config.texts, 1.0, [config.pages_seed, 0], "kept out")?;
+    let after = after_contexts(&ar, &params, &kept, &place.with(settings.precision)?)?;
     Ok(Pages { history, after, numbers: super::model::params::count(&params.specs), seconds: lab.seconds() - from })
 }
 
@@ -257,7 +284,7 @@ impl Prepared<'_> {
             [self.config.seed, 0],
             "kept out",
         )?;
-        Ok(reading(&self.ptp, params, &examples))
+        reading(&self.ptp, params, &examples, &self.place.with(settings.precision)?)
     }
 
     /// Some kept-out texts, damaged as in the eye's own training, with what it redraws and reads.
@@ -297,7 +324,7 @@ impl Prepared<'_> {
         let mut one = |seed: u64| {
             let config = FinetuneConfig { seed: self.config.seed.wrapping_add(seed), ..self.config.finetune.clone() };
             let phase = format!("{name}: fine-tuning {}", seed + 1);
-            finish(lab, &phase, |lab| Ok(finetune(&config, encoder, given, &self.task, sets, lab, &phase)?.1))
+            finish(lab, &phase, |lab| Ok(finetune(&config, encoder, given, &self.task, sets, &self.place, lab, &phase)?.1))
         };
         (0..self.config.seeds).map(&mut one).collect()
     }

@@ -26,7 +26,7 @@ use super::{
         file::Trained,
         params::count,
         ptp::{Encoded, Picture, Ptp},
-        tape::Tape,
+        tape::{Calls as _, Tape},
     },
     render::{FontSources, RenderConfig, Renderer, Screenshot, Style},
     train::{examples::Damage, objective::pixel_targets},
@@ -328,6 +328,7 @@ impl<'f> Looker<'f> {
         let Some(redrawn) = self.ptp.redraw(tape, encoded) else { return (losses, pixels) };
         let targets = pixel_targets(std::slice::from_ref(picture), length);
         let errors = tape.squared_error(redrawn, &targets, 0.0);
+        let errors = tape.value(errors).data.clone();
         for (row, (patch, error)) in picture.counted().zip(errors).enumerate() {
             if let Some(loss) = losses.get_mut(patch) {
                 *loss = Some(f64::from(error));

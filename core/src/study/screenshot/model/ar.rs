@@ -7,20 +7,24 @@
 
 mod going;
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 pub use going::Going;
 
 use super::{
+    calls::{Calls, Spans, Term, Terms, Var},
     config::Tower,
     kernels::{Attention, Gate},
     params::{Begin, Params, Spec},
     ptp::INK_GAIN,
-    tape::{Spans, Tape, Var},
+    tape::Tape,
 };
 use crate::{
     decode::scorer::log_softmax,
     study::screenshot::{
+        ScreenshotError,
         bpe::START,
         losses::{IGNORE, standardised},
         sequence::{ArIds, ArLayout},
@@ -207,6 +211,23 @@ pub struct ArLosses {
     pub pixel: f64,
 }
 
+/// Lines as rows.
+#[derive(Debug, Clone, Default)]
+pub struct ArLaid {
+    /// Ink of the patches, line by line.
+    patches: Mat,
+    /// What stands in each row: a token's number, or one behind the tokens for each patch.
+    order: Vec<usize>,
+    positions: Vec<usize>,
+    spans: Vec<Range<usize>>,
+    /// Rows that have to name a token, and it.
+    named: Vec<usize>,
+    labels: Vec<u32>,
+    /// Rows that have to redraw a patch, and it, standardised.
+    redrawn: Vec<usize>,
+    targets: Vec<f32>,
+}
+
 /// An autoregressive model's shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ar {
@@ -245,49 +266,63 @@ impl Ar {
         Params::new(self.specs(), seed)
     }
 
-    /// The stream behind the last norm, a row a place, line after line; and of each layer queries, keys and values `[places, 3 width]`, turned by their positions.
-    ///
-    /// One line may go on behind `past`, what each layer had of the places before it (nothing for a line from its beginning).
-    fn read(&self, tape: &mut Tape<'_>, lines: &[Line<'_>], past: &[Mat]) -> (Var, Vec<Var>) {
-        let ArConfig { tower, patch_len, vocab, rope_base, .. } = self.config;
-        let (mut order, mut positions, mut spans, mut patches, mut drawn) = (vec![], vec![], vec![], vec![], 0);
+    /// Lays lines out as rows, without any model's numbers: on any thread, ahead of the step that reads them.
+    #[must_use]
+    pub fn lay_out(&self, lines: &[Line<'_>]) -> ArLaid {
+        let ArConfig { patch_len, vocab, .. } = self.config;
+        let mut laid = ArLaid { patches: Mat { rows: 0, cols: patch_len, data: vec![] }, ..ArLaid::default() };
         for line in lines {
-            let start = order.len();
+            let start = laid.order.len();
+            let values = |patch: usize| &line.picture[patch * patch_len..(patch + 1) * patch_len];
             for place in &line.places {
                 match *place {
-                    Place::Token(id) => order.push(id),
+                    Place::Token(id) => laid.order.push(id),
                     Place::Patch(patch) => {
-                        order.push(vocab + EXTRA + drawn);
-                        drawn += 1;
-                        patches
-                            .extend(line.picture[patch * patch_len..(patch + 1) * patch_len].iter().map(|value| INK_GAIN * (1.0 - value)));
+                        laid.order.push(vocab + EXTRA + laid.patches.rows);
+                        laid.patches.rows += 1;
+                        laid.patches.data.extend(values(patch).iter().map(|value| INK_GAIN * (1.0 - value)));
                     }
                 }
             }
-            positions.extend_from_slice(&line.positions);
-            spans.push(start..order.len());
+            laid.positions.extend_from_slice(&line.positions);
+            laid.spans.push(start..laid.order.len());
+            laid.named.extend(line.tokens.iter().map(|&(from, _)| start + from));
+            laid.labels.extend(line.tokens.iter().map(|&(_, id)| id));
+            laid.redrawn.extend(line.patches.iter().map(|&(from, _)| start + from));
+            for &(_, patch) in &line.patches {
+                let values: Vec<f64> = values(patch).iter().map(|&v| f64::from(v)).collect();
+                laid.targets.extend(standardised(&values).into_iter().map(|v| v as f32));
+            }
         }
+        laid
+    }
+
+    /// The stream behind the last norm, a row a place, line after line; and of each layer queries, keys and values `[places, 3 width]`, turned by their positions.
+    ///
+    /// One line may go on behind `past`, what each layer had of the places before it (nothing for a line from its beginning).
+    fn read(&self, tape: &mut impl Calls, laid: &mut ArLaid, past: &[Mat]) -> (Var, Vec<Var>) {
+        let ArConfig { tower, rope_base, .. } = self.config;
         let [patch_in, patch_bias, embedding] = [0, 1, 2].map(|number| tape.param(number));
-        let given = tape.given(Mat { rows: drawn, cols: patch_len, data: patches });
+        let given = tape.given(std::mem::take(&mut laid.patches));
         let patches = tape.linear(given, patch_in, Some(patch_bias));
         let all = tape.under(vec![embedding, patches]);
-        let mut x = tape.rows(all, order);
+        let mut x = tape.rows(all, std::mem::take(&mut laid.order));
         let (width, d_head) = (tower.width, tower.width / tower.heads);
         let attention = Attention { heads: tower.heads, d_head, q: 0, k: width, v: 2 * width, scale: 1.0 / (d_head as f32).sqrt() };
-        let spans = Spans { queries: spans.clone(), keys: spans, causal: true };
+        let spans = Spans { queries: laid.spans.clone(), keys: std::mem::take(&mut laid.spans), causal: true };
         let mut turned_of = vec![];
         for layer in 0..tower.layers {
             let [norm1, qkv, out, norm2, gate_up, down] = std::array::from_fn(|part| tape.param(3 + 6 * layer + part));
             let normal = tape.rms_norm(x, norm1, EPS);
             let all = tape.linear(normal, qkv, None);
-            let turned = tape.rotated(all, 2 * width, d_head, &positions, rope_base);
+            let turned = tape.rotated(all, 2 * width, d_head, &laid.positions, rope_base);
             turned_of.push(turned);
             let read = match past.get(layer).filter(|past| past.rows > 0) {
                 None => tape.attend(turned, turned, attention, spans.clone()),
                 Some(past) => {
                     let keys = tape.given(past.clone());
                     let keys = tape.under(vec![keys, turned]);
-                    let new = tape.value(turned).rows;
+                    let new = tape.rows_of(turned);
                     // One row at a time sees all before it and itself, so nothing has to be hidden.
                     let spans = Spans { queries: vec![0..new], keys: vec![0..past.rows + new], causal: false };
                     tape.attend(turned, keys, attention, spans)
@@ -309,23 +344,11 @@ impl Ar {
         3 + 6 * self.config.tower.layers
     }
 
-    /// Losses of lines, on the tape with weights 1 and 1.
-    pub fn losses(&self, tape: &mut Tape<'_>, lines: &[Line<'_>]) -> ArLosses {
-        let (x, _) = self.read(tape, lines, &[]);
-        let (mut named, mut redrawn, mut labels, mut targets) = (vec![], vec![], vec![], vec![]);
-        let mut start = 0;
-        for line in lines {
-            named.extend(line.tokens.iter().map(|&(from, _)| start + from));
-            labels.extend(line.tokens.iter().map(|&(_, id)| id));
-            redrawn.extend(line.patches.iter().map(|&(from, _)| start + from));
-            for &(_, patch) in &line.patches {
-                let length = self.config.patch_len;
-                let values: Vec<f64> = line.picture[patch * length..(patch + 1) * length].iter().map(|&v| f64::from(v)).collect();
-                targets.extend(standardised(&values).into_iter().map(|v| v as f32));
-            }
-            start += line.places.len();
-        }
-        let mut found = ArLosses::default();
+    /// Both losses of lines, with weights 1 and 1: of tokens in nats, and of patches.
+    pub fn terms(&self, tape: &mut impl Calls, mut laid: ArLaid) -> Terms {
+        let (x, _) = self.read(tape, &mut laid, &[]);
+        let ArLaid { named, labels, redrawn, targets, .. } = laid;
+        let (mut tokens, mut pixel) = (None, None);
         let tail = self.tail();
         if !redrawn.is_empty() {
             let weight = 1.0 / redrawn.len() as f32;
@@ -333,7 +356,7 @@ impl Ar {
             let (w, b) = (tape.param(tail + 2), tape.param(tail + 3));
             let patches = tape.linear(rows, w, Some(b));
             let errors = tape.squared_error(patches, &targets, weight);
-            found.pixel = errors.iter().map(|&error| f64::from(error)).sum::<f64>() * f64::from(weight);
+            pixel = Some(Term { all: [f64::from(weight), 1.0], ..Term::sum(errors) });
         }
         if !named.is_empty() {
             let n = named.len();
@@ -341,16 +364,33 @@ impl Ar {
             let output = tape.param(tail + 1);
             let logits = tape.linear(rows, output, None);
             let weight = 1.0 / n as f32;
-            let losses: Vec<f32> = tape.cross_entropy(logits, &labels, &vec![weight; n]).into_iter().map(|loss| loss / weight).collect();
-            found.tokens = losses.iter().map(|&loss| f64::from(loss)).sum::<f64>() / n as f64;
+            let losses = tape.cross_entropy(logits, &labels, &vec![weight; n]);
+            tokens = Some(Term { each: [1.0, weight], all: [1.0, n as f64], ..Term::sum(losses) });
+        }
+        [tokens, pixel]
+    }
+
+    /// Losses of lines, read back.
+    ///
+    /// # Errors
+    /// [`ScreenshotError::Device`] where a device fails.
+    pub fn losses(&self, tape: &mut impl Calls, lines: &[Line<'_>]) -> Result<ArLosses, ScreenshotError> {
+        let [tokens, pixel] = self.terms(tape, self.lay_out(lines));
+        let mut found = ArLosses::default();
+        if let Some(term) = pixel {
+            found.pixel = term.of(&tape.read(term.rows)?.data);
+        }
+        if let Some(term) = tokens {
+            let losses = tape.read(term.rows)?.data;
+            found.tokens = term.of(&losses);
             let mut from = 0;
             for line in lines {
                 let to = from + line.tokens.len();
-                found.text.push(losses[to - line.text..to].to_vec());
+                found.text.push(losses[to - line.text..to].iter().map(|loss| loss / term.each[1]).collect());
                 from = to;
             }
         }
-        found
+        Ok(found)
     }
 
     /// Places of a picture with what stands around it.
@@ -363,7 +403,7 @@ impl Ar {
     #[must_use]
     pub fn next(&self, params: &Params, lines: &[Line<'_>]) -> Option<Vec<Vec<f64>>> {
         let mut tape = Tape::new(&params.mats);
-        let (x, _) = self.read(&mut tape, lines, &[]);
+        let (x, _) = self.read(&mut tape, &mut self.lay_out(lines), &[]);
         let mut end = 0;
         let last = lines.iter().map(|line| {
             end += line.places.len();

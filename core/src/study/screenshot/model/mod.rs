@@ -4,16 +4,21 @@
 //! texts stand one after another without padding, so what attention masks hide is never computed.
 
 pub mod ar;
+pub mod calls;
 pub mod config;
+#[cfg(feature = "burn")]
+pub mod device;
 pub mod file;
 pub mod kernels;
 pub mod params;
+pub mod place;
 pub mod ptp;
 pub mod tape;
 pub mod words;
 
 pub use config::{ModelConfig, Tower};
 pub use params::Params;
+pub use place::{Place, Precision};
 
 #[cfg(test)]
 mod tests;

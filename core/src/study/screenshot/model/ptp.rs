@@ -4,13 +4,13 @@
 //! redraws; hidden patches count, each standardised by its own mean and variance. The text decoder writes the undamaged text with cross-attention to the encoder's output. **Source.** Gao et
 //! al. (2024); He et al., "Masked Autoencoders" (2022), for the two-decoder shape.
 
-use std::borrow::Borrow;
+use std::{borrow::Borrow, ops::Range};
 
 use super::{
+    calls::{Calls, Spans, Var},
     config::{ModelConfig, Tower},
     kernels::{Attention, Gate},
     params::{self, Params, Spec},
-    tape::{Spans, Tape, Var},
 };
 use crate::study::screenshot::patches::positions;
 use crate::train::mat::Mat;
@@ -29,23 +29,23 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub fn take(&mut self, tape: &Tape<'_>) -> Var {
+    pub fn take(&mut self, tape: &impl Calls) -> Var {
         self.next += 1;
         tape.param(self.next - 1)
     }
 
-    fn linear(&mut self, tape: &mut Tape<'_>, x: Var) -> Var {
+    fn linear(&mut self, tape: &mut impl Calls, x: Var) -> Var {
         let (w, b) = (self.take(tape), self.take(tape));
         tape.linear(x, w, Some(b))
     }
 
-    fn norm(&mut self, tape: &mut Tape<'_>, x: Var, eps: f32) -> Var {
+    fn norm(&mut self, tape: &mut impl Calls, x: Var, eps: f32) -> Var {
         let (scale, shift) = (self.take(tape), self.take(tape));
         tape.norm(x, scale, shift, eps)
     }
 
     /// Pre-norm layers with attention inside each span, and the last norm; with the last layer's attention.
-    pub fn vision(&mut self, tape: &mut Tape<'_>, mut x: Var, tower: Tower, spans: &Spans) -> (Var, Option<Var>) {
+    pub fn vision(&mut self, tape: &mut impl Calls, mut x: Var, tower: Tower, spans: &Spans) -> (Var, Option<Var>) {
         let mut attention_of_last = None;
         let d_head = tower.width / tower.heads;
         let attention =
@@ -89,12 +89,25 @@ impl Picture {
     }
 }
 
+/// Pictures as the encoder's rows.
+#[derive(Debug, Clone, Default)]
+pub struct Laid {
+    /// Ink of the visible patches, text by text.
+    patches: Mat,
+    /// Row of the table of positions for each.
+    places: Vec<usize>,
+    /// What stands in each row: 0 for CLS, else one more than the number of a visible patch.
+    order: Vec<usize>,
+    spans: Vec<Range<usize>>,
+    rows: Vec<Vec<Option<usize>>>,
+}
+
 /// What the encoder read: rows of CLS and visible patches, text by text.
 #[derive(Debug, Clone)]
 pub struct Encoded {
     pub out: Var,
-    pub spans: Vec<std::ops::Range<usize>>,
-    /// The last layer's attention ([`Tape::attention_weights`]); none without layers.
+    pub spans: Vec<Range<usize>>,
+    /// The last layer's attention ([`super::tape::Tape::attention_weights`]); none without layers.
     pub attention: Option<Var>,
     /// For each text the row of each attended patch, or none where it is hidden.
     pub rows: Vec<Vec<Option<usize>>>,
@@ -145,8 +158,9 @@ impl Ptp {
         Params::new(self.specs(), seed)
     }
 
-    /// Reads pictures. The tape's first parameters are the encoder's.
-    pub fn encode(&self, tape: &mut Tape<'_>, pictures: &[impl Borrow<Picture>]) -> Encoded {
+    /// Lays pictures out as rows, without any model's numbers: on any thread, ahead of the step that reads them.
+    #[must_use]
+    pub fn lay_out(&self, pictures: &[impl Borrow<Picture>]) -> Laid {
         let length = self.config.patch_len;
         let (mut patches, mut places) = (vec![], vec![]);
         // Row 0 of what the texts are put together from is CLS.
@@ -162,18 +176,29 @@ impl Ptp {
                     continue;
                 }
                 of_patch.push(Some(order.len()));
-                places.push(patch);
+                places.push(patch + 1);
                 order.push(places.len());
                 patches.extend(picture.patches[patch * length..(patch + 1) * length].iter().map(|value| INK_GAIN * (1.0 - value)));
             }
             spans.push(start..order.len());
             rows.push(of_patch);
         }
+        Laid { patches: Mat { rows: places.len(), cols: length, data: patches }, places, order, spans, rows }
+    }
+
+    /// Reads pictures. The first parameters are the encoder's.
+    pub fn encode(&self, tape: &mut impl Calls, pictures: &[impl Borrow<Picture>]) -> Encoded {
+        self.encode_laid(tape, self.lay_out(pictures))
+    }
+
+    /// As [`Self::encode`], of what is laid out.
+    pub fn encode_laid(&self, tape: &mut impl Calls, laid: Laid) -> Encoded {
+        let Laid { patches, places, order, spans, rows } = laid;
         let mut walk = Walk { next: 0 };
-        let given = tape.given(Mat { rows: places.len(), cols: length, data: patches });
+        let given = tape.given(patches);
         let drawn = walk.linear(tape, given);
-        let table = &self.encoder_positions;
-        let at = tape.given(Mat::of(table.cols, places.iter().flat_map(|&patch| table.row(patch + 1).iter().copied()).collect()));
+        let table = tape.given(self.encoder_positions.clone());
+        let at = tape.rows(table, places);
         let drawn = tape.add(drawn, at);
         let cls = walk.take(tape);
         let all = tape.under(vec![cls, drawn]);
@@ -184,24 +209,23 @@ impl Ptp {
     }
 
     /// Redraws the hidden patches that count, text by text: `[counted, patch_len]`, standardised; nothing where no patch counts.
-    pub fn redraw(&self, tape: &mut Tape<'_>, encoded: &Encoded) -> Option<Var> {
+    pub fn redraw(&self, tape: &mut impl Calls, encoded: &Encoded) -> Option<Var> {
         let mut walk = Walk { next: self.pixel_from };
         let inner = walk.linear(tape, encoded.out);
         let mask = walk.take(tape);
-        let n = tape.value(inner).rows;
+        let n = tape.rows_of(inner);
         let all = tape.under(vec![inner, mask]);
-        let width = self.config.pixel.width;
         let (mut order, mut places, mut spans, mut counted) = (vec![], vec![], vec![], vec![]);
         for (span, rows) in encoded.spans.iter().zip(&encoded.rows) {
             let start = order.len();
             order.push(span.start);
-            places.extend_from_slice(self.pixel_positions.row(0));
+            places.push(0);
             for (patch, row) in rows.iter().enumerate() {
                 if row.is_none() {
                     counted.push(order.len());
                 }
                 order.push(row.unwrap_or(n));
-                places.extend_from_slice(self.pixel_positions.row(patch + 1));
+                places.push(patch + 1);
             }
             spans.push(start..order.len());
         }
@@ -209,7 +233,8 @@ impl Ptp {
             return None;
         }
         let x = tape.rows(all, order);
-        let at = tape.given(Mat::of(width, places));
+        let table = tape.given(self.pixel_positions.clone());
+        let at = tape.rows(table, places);
         let x = tape.add(x, at);
         let (x, _) = walk.vision(tape, x, self.config.pixel, &Spans { queries: spans.clone(), keys: spans, causal: false });
         let x = tape.rows(x, counted);
@@ -217,12 +242,12 @@ impl Ptp {
     }
 
     /// Logits of every position of texts, one text a picture; `tokens` are the decoder's inputs (`<s>` first). `[all tokens, vocab]`.
-    pub fn write(&self, tape: &mut Tape<'_>, encoded: &Encoded, tokens: &[Vec<u32>]) -> Var {
+    pub fn write(&self, tape: &mut impl Calls, encoded: &Encoded, tokens: &[Vec<u32>]) -> Var {
         self.written(tape, encoded, tokens).logits
     }
 
     /// As [`Self::write`], with where it looked.
-    pub fn written(&self, tape: &mut Tape<'_>, encoded: &Encoded, tokens: &[Vec<u32>]) -> Written {
+    pub fn written(&self, tape: &mut impl Calls, encoded: &Encoded, tokens: &[Vec<u32>]) -> Written {
         let tower = self.config.text;
         let d_head = tower.width / tower.heads;
         // Scores are not divided by sqrt(d_head): the queries' init makes up for it.

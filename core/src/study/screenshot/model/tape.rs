@@ -1,32 +1,22 @@
 //! Reverse-mode differentiation for encoders and decoders over ragged batches, with operations as coarse as a transformer's parts.
 //!
-//! **Idea.** A model is written once, as calls that compute at once and note what they did; walking the notes backwards gives the gradient of the summed losses. Reading a picture writes
+//! **Idea.** A model's calls ([`Calls`]) compute at once and note what they did; walking the notes backwards gives the gradient of the summed losses. Reading a picture writes
 //! the same calls and never walks back. **Method.** Matrices in plain memory, a row a position of some text, texts one after another without padding: what a model may not see (the white tail,
 //! hidden patches) is not there, which is what an attention mask of -10000 comes to. Products are the CPU kernels of the other models; each pullback is its closed form, compared with finite
 //! differences in the tests. Sums run in a fixed order, whatever the threads.
 
 use std::ops::Range;
 
+pub use super::calls::{Calls, Spans, Var};
 use super::kernels::{self, Attention, Gate};
 use crate::{
     model::cpu::{
         cross_entropy,
         matmul::{Start, View, product},
     },
+    study::screenshot::ScreenshotError,
     train::mat::Mat,
 };
-
-/// A matrix on the tape.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Var(usize);
-
-/// Which rows attend to which: for each text its rows of queries and of keys; causal ones see keys up to their own place.
-#[derive(Debug, Clone)]
-pub struct Spans {
-    pub queries: Vec<Range<usize>>,
-    pub keys: Vec<Range<usize>>,
-    pub causal: bool,
-}
 
 enum Value<'a> {
     Own(Mat),
@@ -109,12 +99,6 @@ impl<'a> Tape<'a> {
         Self { nodes: params.iter().map(|mat| (Value::Lent(mat), Op::Param)).collect(), params: params.len() }
     }
 
-    /// The parameter of this number.
-    #[must_use]
-    pub fn param(&self, number: usize) -> Var {
-        Var(number)
-    }
-
     #[must_use]
     pub fn value(&self, var: Var) -> &Mat {
         match &self.nodes[var.0].0 {
@@ -128,123 +112,6 @@ impl<'a> Tape<'a> {
         Var(self.nodes.len() - 1)
     }
 
-    /// A constant.
-    pub fn given(&mut self, mat: Mat) -> Var {
-        self.push(mat, Op::Given)
-    }
-
-    /// `x w + b` for `x` `[n, k]`, `w` `[k, m]` and `b` `[1, m]`.
-    pub fn linear(&mut self, x: Var, w: Var, b: Option<Var>) -> Var {
-        let (xm, wm) = (self.value(x), self.value(w));
-        let mut out = Mat::zeros(xm.rows, wm.cols);
-        let start = b.map_or(Start::Zero, |b| Start::Row(&self.value(b).data));
-        product([xm.rows, xm.cols, wm.cols], View::rows(&xm.data, xm.cols), View::rows(&wm.data, wm.cols), start, &mut out.data);
-        self.push(out, Op::Linear { x, w, b })
-    }
-
-    /// `x w^T` for `x` `[n, k]` and `w` `[m, k]`.
-    pub fn linear_tied(&mut self, x: Var, w: Var) -> Var {
-        let (xm, wm) = (self.value(x), self.value(w));
-        let mut out = Mat::zeros(xm.rows, wm.rows);
-        let weights = View::rows(&wm.data, wm.cols).transposed();
-        product([xm.rows, xm.cols, wm.rows], View::rows(&xm.data, xm.cols), weights, Start::Zero, &mut out.data);
-        self.push(out, Op::LinearTied { x, w })
-    }
-
-    /// The rows of these numbers.
-    pub fn rows(&mut self, of: Var, index: Vec<usize>) -> Var {
-        let mat = self.value(of);
-        let mut data = Vec::with_capacity(index.len() * mat.cols);
-        for &i in &index {
-            data.extend_from_slice(mat.row(i));
-        }
-        let out = Mat { rows: index.len(), cols: mat.cols, data };
-        self.push(out, Op::Rows { of, index })
-    }
-
-    /// One under the other; all of one width.
-    pub fn under(&mut self, parts: Vec<Var>) -> Var {
-        let cols = parts.first().map_or(0, |&part| self.value(part).cols);
-        let data = parts.iter().flat_map(|&part| self.value(part).data.iter().copied()).collect();
-        self.push(Mat::of(cols, data), Op::Under(parts))
-    }
-
-    /// The mean of the rows of each span, `[spans, width]`.
-    pub fn means(&mut self, of: Var, spans: Vec<Range<usize>>) -> Var {
-        let mat = self.value(of);
-        let mut out = Mat::zeros(spans.len(), mat.cols);
-        for (span, to) in spans.iter().zip(out.data.chunks_exact_mut(mat.cols.max(1))) {
-            span.clone().for_each(|row| add(to, mat.row(row)));
-            for x in &mut *to {
-                *x /= span.len().max(1) as f32;
-            }
-        }
-        self.push(out, Op::Means { of, spans })
-    }
-
-    pub fn add(&mut self, a: Var, b: Var) -> Var {
-        let mut out = self.value(a).clone();
-        add(&mut out.data, &self.value(b).data);
-        self.push(out, Op::Add(a, b))
-    }
-
-    /// Number by number by constants: dropout.
-    pub fn scaled(&mut self, a: Var, by: Vec<f32>) -> Var {
-        let mut out = self.value(a).clone();
-        out.data.iter_mut().zip(&by).for_each(|(x, by)| *x *= by);
-        self.push(out, Op::Scaled(a, by))
-    }
-
-    /// Each row with mean 0 and variance 1, scaled and shifted.
-    pub fn norm(&mut self, x: Var, scale: Var, shift: Var, eps: f32) -> Var {
-        let mut out = self.value(x).clone();
-        kernels::norm(&mut out.data, &self.value(scale).data, Some(&self.value(shift).data), eps);
-        self.push(out, Op::Norm { x, scale, shift: Some(shift), eps })
-    }
-
-    /// Each row divided by its root mean square, scaled.
-    pub fn rms_norm(&mut self, x: Var, scale: Var, eps: f32) -> Var {
-        let mut out = self.value(x).clone();
-        kernels::norm(&mut out.data, &self.value(scale).data, None, eps);
-        self.push(out, Op::Norm { x, scale, shift: None, eps })
-    }
-
-    pub fn gelu(&mut self, a: Var) -> Var {
-        let mut out = self.value(a).clone();
-        kernels::gelu(&mut out.data, out.cols);
-        self.push(out, Op::Gelu(a))
-    }
-
-    /// `gate(first half) * second half` of each row of `[n, 2 d]`.
-    pub fn gated(&mut self, gate: Gate, a: Var) -> Var {
-        let mat = self.value(a);
-        let mut out = Mat::zeros(mat.rows, mat.cols / 2);
-        kernels::gated(gate, &mat.data, &mut out.data, out.cols);
-        self.push(out, Op::Gated(gate, a))
-    }
-
-    /// Rotary positions on the first `width` columns, `d_head` to a head; `places` has one a row.
-    pub fn rotated(&mut self, of: Var, width: usize, d_head: usize, places: &[usize], base: f64) -> Var {
-        let by = kernels::rotations(places, d_head, base);
-        let mut out = self.value(of).clone();
-        kernels::rotate(&mut out.data, out.cols, width, d_head, &by, false);
-        self.push(out, Op::Rotated { of, width, d_head, by })
-    }
-
-    pub fn tanh(&mut self, a: Var) -> Var {
-        let mut out = self.value(a).clone();
-        out.data.iter_mut().for_each(|x| *x = x.tanh());
-        self.push(out, Op::Tanh(a))
-    }
-
-    /// Attention; queries are columns of `q`, keys and values columns of `kv`, as `attention` says. `[queries, heads * d_head]`.
-    pub fn attend(&mut self, q: Var, kv: Var, attention: Attention, spans: Spans) -> Var {
-        let (qm, kvm) = (self.value(q), self.value(kv));
-        let mut out = Mat::zeros(qm.rows, attention.width());
-        let weights = kernels::attend(qm, kvm, &attention, &spans, &mut out.data);
-        self.push(out, Op::Attend { q, kv, attention, spans, weights })
-    }
-
     /// The attention of the last call of [`Self::attend`] that made `var`: for each text and head `[queries, keys]`, one after another.
     #[must_use]
     pub fn attention_weights(&self, var: Var) -> &[f32] {
@@ -252,27 +119,6 @@ impl<'a> Tape<'a> {
             Op::Attend { weights, .. } => weights,
             _ => &[],
         }
-    }
-
-    /// `sum weight * -log p(target)`, row by row of `logits`; the losses are returned.
-    pub fn cross_entropy(&mut self, logits: Var, targets: &[u32], weights: &[f32]) -> Vec<f32> {
-        let mat = self.value(logits);
-        let (mut gradient, cols) = (mat.data.clone(), mat.cols);
-        let losses = cross_entropy(&mut gradient, cols, targets, weights);
-        self.push(Mat::default(), Op::Loss { of: logits, gradient });
-        losses
-    }
-
-    /// `sum weight * mean squared error` with targets of the same shape, the same weight for all rows; the errors, one a row, are returned without it.
-    pub fn squared_error(&mut self, of: Var, targets: &[f32], weight: f32) -> Vec<f32> {
-        let mat = self.value(of);
-        let cols = mat.cols.max(1);
-        let scale = 2.0 * weight / cols as f32;
-        let gradient: Vec<f32> = mat.data.iter().zip(targets).map(|(p, t)| scale * (p - t)).collect();
-        let error = |(p, t): (&[f32], &[f32])| p.iter().zip(t).map(|(p, t)| (p - t) * (p - t)).sum::<f32>() / cols as f32;
-        let errors = mat.data.chunks_exact(cols).zip(targets.chunks_exact(cols)).map(error).collect();
-        self.push(Mat::default(), Op::Loss { of, gradient });
-        errors
     }
 
     /// Gradients of all losses at the parameters, in order.
@@ -424,5 +270,143 @@ impl<'a> Tape<'a> {
                 }
             }
         }
+    }
+}
+
+impl Calls for Tape<'_> {
+    fn param(&self, number: usize) -> Var {
+        Var(number)
+    }
+
+    fn rows_of(&self, var: Var) -> usize {
+        self.value(var).rows
+    }
+
+    fn read(&self, var: Var) -> Result<Mat, ScreenshotError> {
+        Ok(self.value(var).clone())
+    }
+
+    fn given(&mut self, mat: Mat) -> Var {
+        self.push(mat, Op::Given)
+    }
+
+    fn linear(&mut self, x: Var, w: Var, b: Option<Var>) -> Var {
+        let (xm, wm) = (self.value(x), self.value(w));
+        let mut out = Mat::zeros(xm.rows, wm.cols);
+        let start = b.map_or(Start::Zero, |b| Start::Row(&self.value(b).data));
+        product([xm.rows, xm.cols, wm.cols], View::rows(&xm.data, xm.cols), View::rows(&wm.data, wm.cols), start, &mut out.data);
+        self.push(out, Op::Linear { x, w, b })
+    }
+
+    fn linear_tied(&mut self, x: Var, w: Var) -> Var {
+        let (xm, wm) = (self.value(x), self.value(w));
+        let mut out = Mat::zeros(xm.rows, wm.rows);
+        let weights = View::rows(&wm.data, wm.cols).transposed();
+        product([xm.rows, xm.cols, wm.rows], View::rows(&xm.data, xm.cols), weights, Start::Zero, &mut out.data);
+        self.push(out, Op::LinearTied { x, w })
+    }
+
+    fn rows(&mut self, of: Var, index: Vec<usize>) -> Var {
+        let mat = self.value(of);
+        let mut data = Vec::with_capacity(index.len() * mat.cols);
+        for &i in &index {
+            data.extend_from_slice(mat.row(i));
+        }
+        let out = Mat { rows: index.len(), cols: mat.cols, data };
+        // Rows of a constant are one.
+        let constant = matches!(self.nodes[of.0].1, Op::Given);
+        self.push(out, if constant { Op::Given } else { Op::Rows { of, index } })
+    }
+
+    fn under(&mut self, parts: Vec<Var>) -> Var {
+        let cols = parts.first().map_or(0, |&part| self.value(part).cols);
+        let data = parts.iter().flat_map(|&part| self.value(part).data.iter().copied()).collect();
+        self.push(Mat::of(cols, data), Op::Under(parts))
+    }
+
+    fn means(&mut self, of: Var, spans: Vec<Range<usize>>) -> Var {
+        let mat = self.value(of);
+        let mut out = Mat::zeros(spans.len(), mat.cols);
+        for (span, to) in spans.iter().zip(out.data.chunks_exact_mut(mat.cols.max(1))) {
+            span.clone().for_each(|row| add(to, mat.row(row)));
+            for x in &mut *to {
+                *x /= span.len().max(1) as f32;
+            }
+        }
+        self.push(out, Op::Means { of, spans })
+    }
+
+    fn add(&mut self, a: Var, b: Var) -> Var {
+        let mut out = self.value(a).clone();
+        add(&mut out.data, &self.value(b).data);
+        self.push(out, Op::Add(a, b))
+    }
+
+    fn scaled(&mut self, a: Var, by: Vec<f32>) -> Var {
+        let mut out = self.value(a).clone();
+        out.data.iter_mut().zip(&by).for_each(|(x, by)| *x *= by);
+        self.push(out, Op::Scaled(a, by))
+    }
+
+    fn norm(&mut self, x: Var, scale: Var, shift: Var, eps: f32) -> Var {
+        let mut out = self.value(x).clone();
+        kernels::norm(&mut out.data, &self.value(scale).data, Some(&self.value(shift).data), eps);
+        self.push(out, Op::Norm { x, scale, shift: Some(shift), eps })
+    }
+
+    fn rms_norm(&mut self, x: Var, scale: Var, eps: f32) -> Var {
+        let mut out = self.value(x).clone();
+        kernels::norm(&mut out.data, &self.value(scale).data, None, eps);
+        self.push(out, Op::Norm { x, scale, shift: None, eps })
+    }
+
+    fn gelu(&mut self, a: Var) -> Var {
+        let mut out = self.value(a).clone();
+        kernels::gelu(&mut out.data, out.cols);
+        self.push(out, Op::Gelu(a))
+    }
+
+    fn gated(&mut self, gate: Gate, a: Var) -> Var {
+        let mat = self.value(a);
+        let mut out = Mat::zeros(mat.rows, mat.cols / 2);
+        kernels::gated(gate, &mat.data, &mut out.data, out.cols);
+        self.push(out, Op::Gated(gate, a))
+    }
+
+    fn rotated(&mut self, of: Var, width: usize, d_head: usize, places: &[usize], base: f64) -> Var {
+        let by = kernels::rotations(places, d_head, base);
+        let mut out = self.value(of).clone();
+        kernels::rotate(&mut out.data, out.cols, width, d_head, &by, false);
+        self.push(out, Op::Rotated { of, width, d_head, by })
+    }
+
+    fn tanh(&mut self, a: Var) -> Var {
+        let mut out = self.value(a).clone();
+        out.data.iter_mut().for_each(|x| *x = x.tanh());
+        self.push(out, Op::Tanh(a))
+    }
+
+    fn attend(&mut self, q: Var, kv: Var, attention: Attention, spans: Spans) -> Var {
+        let (qm, kvm) = (self.value(q), self.value(kv));
+        let mut out = Mat::zeros(qm.rows, attention.width());
+        let weights = kernels::attend(qm, kvm, &attention, &spans, &mut out.data);
+        self.push(out, Op::Attend { q, kv, attention, spans, weights })
+    }
+
+    fn cross_entropy(&mut self, logits: Var, targets: &[u32], weights: &[f32]) -> Var {
+        let mat = self.value(logits);
+        let (mut gradient, cols) = (mat.data.clone(), mat.cols);
+        let losses = cross_entropy(&mut gradient, cols, targets, weights);
+        self.push(Mat::of(1, losses), Op::Loss { of: logits, gradient })
+    }
+
+    fn squared_error(&mut self, of: Var, targets: &[f32], weight: f32) -> Var {
+        let mat = self.value(of);
+        let cols = mat.cols.max(1);
+        let scale = 2.0 * weight / cols as f32;
+        let gradient: Vec<f32> = mat.data.iter().zip(targets).map(|(p, t)| scale * (p - t)).collect();
+        let error = |(p, t): (&[f32], &[f32])| p.iter().zip(t).map(|(p, t)| (p - t) * (p - t)).sum::<f32>() / cols as f32;
+        let errors = mat.data.chunks_exact(cols).zip(targets.chunks_exact(cols)).map(error).collect();
+        self.push(Mat::of(1, errors), Op::Loss { of, gradient })
     }
 }

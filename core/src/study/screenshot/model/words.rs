@@ -3,10 +3,10 @@
 //! CLS and the embeddings of tokens with learned positions go through a tower of the same size; masked-word prediction trains it (a linear layer on the hidden words, tied to the embeddings).
 
 use super::{
+    calls::{Calls, Spans, Var},
     config::ModelConfig,
     params::{self, Begin, Params, Spec},
     ptp::Walk,
-    tape::{Spans, Tape, Var},
 };
 
 /// The shape: the encoder of a [`ModelConfig`], its vocabulary and longest text.
@@ -49,7 +49,7 @@ impl WordModel {
     }
 
     /// Reads texts; rows of CLS and tokens, text by text, and where each begins and ends. What is too long is cut.
-    pub fn encode(&self, tape: &mut Tape<'_>, texts: &[impl AsRef<[u32]>]) -> (Var, Vec<std::ops::Range<usize>>) {
+    pub fn encode(&self, tape: &mut impl Calls, texts: &[impl AsRef<[u32]>]) -> (Var, Vec<std::ops::Range<usize>>) {
         let mut walk = Walk { next: 0 };
         let [embedding, cls, table] = std::array::from_fn(|_| walk.take(tape));
         let all = tape.under(vec![embedding, cls]);
@@ -71,7 +71,7 @@ impl WordModel {
     }
 
     /// Logits of these rows, `[rows, vocab + 1]`.
-    pub fn predict(&self, tape: &mut Tape<'_>, read: Var, rows: Vec<usize>) -> Var {
+    pub fn predict(&self, tape: &mut impl Calls, read: Var, rows: Vec<usize>) -> Var {
         let bias = tape.param(self.encoder_specs().len());
         let n = rows.len();
         let hidden = tape.rows(read, rows);

@@ -7,9 +7,9 @@ use crate::study::screenshot::{
     ScreenshotError,
     bpe::{Bpe, END},
     model::{
+        calls::{Calls, Var},
         params::{Spec, encoder_specs},
         ptp::{Picture, Ptp},
-        tape::{Tape, Var},
         words::WordModel,
     },
     render::{Renderer, Scratch, Screenshot},
@@ -26,7 +26,7 @@ pub trait Encoder {
     fn width(&self) -> usize;
 
     /// Rows of CLS and everything attended to, input by input, and where each begins and ends.
-    fn read(&self, tape: &mut Tape<'_>, inputs: &[&Self::Input]) -> (Var, Vec<Range<usize>>);
+    fn read(&self, tape: &mut impl Calls, inputs: &[&Self::Input]) -> (Var, Vec<Range<usize>>);
 }
 
 impl Encoder for Ptp {
@@ -40,7 +40,7 @@ impl Encoder for Ptp {
         self.config.encoder.width
     }
 
-    fn read(&self, tape: &mut Tape<'_>, inputs: &[&Picture]) -> (Var, Vec<Range<usize>>) {
+    fn read(&self, tape: &mut impl Calls, inputs: &[&Picture]) -> (Var, Vec<Range<usize>>) {
         let read = self.encode(tape, inputs);
         (read.out, read.spans)
     }
@@ -57,7 +57,7 @@ impl Encoder for WordModel {
         self.config.encoder.width
     }
 
-    fn read(&self, tape: &mut Tape<'_>, inputs: &[&Vec<u32>]) -> (Var, Vec<Range<usize>>) {
+    fn read(&self, tape: &mut impl Calls, inputs: &[&Vec<u32>]) -> (Var, Vec<Range<usize>>) {
         self.encode(tape, inputs)
     }
 }

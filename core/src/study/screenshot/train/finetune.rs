@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     encoder::{Encoder, Labelled},
+    learner::Learner,
     metrics::Metric,
-    state::State,
     tsv::Goal,
 };
 use crate::{
@@ -19,13 +19,17 @@ use crate::{
     study::screenshot::{
         ScreenshotError,
         model::{
-            Params,
+            Params, Place, Precision,
+            calls::{Calls, Term, Terms, Var, Writing},
             params::{Begin, Spec},
-            tape::{Tape, Var},
+            place::Placed,
         },
     },
-    train::{mat::Mat, rng::Stream, schedule::linear_with_warm_up},
+    train::{rng::Stream, schedule::linear_with_warm_up},
 };
+
+/// Steps between logged losses.
+const LOG_EVERY: u64 = 10;
 
 /// What the head looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +51,8 @@ pub struct FinetuneConfig {
     pub weight_decay: f64,
     pub dropout: f64,
     pub pool: Pool,
+    /// What matrix products are computed in.
+    pub precision: Precision,
     pub seed: u64,
     /// New beginnings of a run that sticks at chance.
     pub restarts: u64,
@@ -66,6 +72,7 @@ impl Default for FinetuneConfig {
             weight_decay: 0.01,
             dropout: 0.1,
             pool: Pool::Mean,
+            precision: Precision::F32,
             seed: 0,
             restarts: 2,
             evaluate_every: 0,
@@ -155,7 +162,7 @@ impl<'e, E: Encoder> Tuned<'e, E> {
     }
 
     /// What the head puts out, `[inputs, outputs]`; `drop` gives the factors of dropout.
-    fn outputs(&self, tape: &mut Tape<'_>, inputs: &[&E::Input], mut drop: impl FnMut(usize) -> Option<Vec<f32>>) -> Var {
+    fn outputs(&self, tape: &mut impl Calls, inputs: &[&E::Input], mut drop: impl FnMut(usize) -> Option<Vec<f32>>) -> Var {
         let (out, spans) = self.encoder.read(tape, inputs);
         let mut x = match self.pool {
             Pool::Cls => tape.rows(out, spans.iter().map(|span| span.start).collect()),
@@ -175,39 +182,83 @@ impl<'e, E: Encoder> Tuned<'e, E> {
     }
 
     /// The most likely class of each input, or its number.
-    #[must_use]
-    pub fn answers(&self, inputs: &[&E::Input]) -> Vec<f64> {
-        let mut found = Vec::with_capacity(inputs.len());
-        for part in inputs.chunks(64) {
-            let mut tape = Tape::new(&self.params.mats);
-            let outputs = self.outputs(&mut tape, part, |_| None);
-            let mat: &Mat = tape.value(outputs);
-            let best = |row: &[f32]| {
-                row.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, &x)| if x > best.1 { (i, x) } else { best }).0 as f64
-            };
-            let [mean, deviation] = self.scale;
-            found.extend(mat.data.chunks_exact(mat.cols.max(1)).map(|row| match self.goal {
-                Goal::Classes(_) => best(row),
-                Goal::Number => mean + deviation * f64::from(row[0]),
-            }));
-        }
-        found
+    ///
+    /// # Errors
+    /// [`ScreenshotError::Device`] where a device fails.
+    pub fn answers(&self, inputs: &[&E::Input], place: &Place) -> Result<Vec<f64>, ScreenshotError> {
+        self.answers_of(&place.put(&self.params.mats), inputs)
     }
 
-    /// The loss of a batch, noted on the tape: nats, or squared deviations.
-    fn loss(&self, tape: &mut Tape<'_>, outputs: Var, labels: &[f64]) -> f64 {
+    /// As [`Self::answers`], with these numbers.
+    fn answers_of(&self, placed: &Placed<'_>, inputs: &[&E::Input]) -> Result<Vec<f64>, ScreenshotError> {
+        let mut found = Vec::with_capacity(inputs.len());
+        for part in inputs.chunks(64) {
+            found.extend(placed.run(Answer { tuned: self, inputs: part })?);
+        }
+        Ok(found)
+    }
+
+    /// The loss of a batch: nats, or squared deviations.
+    fn loss(&self, tape: &mut impl Calls, outputs: Var, labels: &[f64]) -> Term {
         let weight = 1.0 / labels.len().max(1) as f32;
         match self.goal {
             Goal::Classes(_) => {
                 let labels: Vec<u32> = labels.iter().map(|&label| label as u32).collect();
-                tape.cross_entropy(outputs, &labels, &vec![weight; labels.len()]).iter().map(|&x| f64::from(x)).sum()
+                Term::sum(tape.cross_entropy(outputs, &labels, &vec![weight; labels.len()]))
             }
             Goal::Number => {
                 let [mean, deviation] = self.scale;
                 let targets: Vec<f32> = labels.iter().map(|label| ((label - mean) / deviation) as f32).collect();
-                tape.squared_error(outputs, &targets, weight).iter().map(|&x| f64::from(x * weight)).sum()
+                Term { each: [weight, 1.0], ..Term::sum(tape.squared_error(outputs, &targets, weight)) }
             }
         }
+    }
+}
+
+/// What the head says of some inputs.
+struct Answer<'a, 'e, E: Encoder> {
+    tuned: &'a Tuned<'e, E>,
+    inputs: &'a [&'a E::Input],
+}
+
+impl<E: Encoder> Writing for Answer<'_, '_, E> {
+    type Out = Result<Vec<f64>, ScreenshotError>;
+
+    fn on<C: Calls>(self, calls: &mut C) -> Self::Out {
+        let outputs = self.tuned.outputs(calls, self.inputs, |_| None);
+        let mat = calls.read(outputs)?;
+        let best = |row: &[f32]| {
+            row.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, &x)| if x > best.1 { (i, x) } else { best }).0 as f64
+        };
+        let [mean, deviation] = self.tuned.scale;
+        let answer = |row: &[f32]| match self.tuned.goal {
+            Goal::Classes(_) => best(row),
+            Goal::Number => mean + deviation * f64::from(row[0]),
+        };
+        Ok(mat.data.chunks_exact(mat.cols.max(1)).map(answer).collect())
+    }
+}
+
+/// One batch of a fine-tuning.
+struct Tuning<'a, 'e, E: Encoder> {
+    tuned: &'a Tuned<'e, E>,
+    inputs: Vec<&'a E::Input>,
+    wanted: Vec<f64>,
+    dropout: f64,
+    random: Stream,
+}
+
+impl<E: Encoder> Writing for Tuning<'_, '_, E> {
+    type Out = Terms;
+
+    fn on<C: Calls>(mut self, calls: &mut C) -> Terms {
+        let keep = 1.0 - self.dropout;
+        let drop = |size: usize| {
+            let one = |_| if self.random.uniform() < keep { (1.0 / keep) as f32 } else { 0.0 };
+            (self.dropout > 0.0).then(|| (0..size).map(one).collect())
+        };
+        let outputs = self.tuned.outputs(calls, &self.inputs, drop);
+        [Some(self.tuned.loss(calls, outputs, &self.wanted)), None]
     }
 }
 
@@ -221,20 +272,23 @@ fn inputs<I>(rows: &[Labelled<I>]) -> Vec<&I> {
     rows.iter().map(|row| &row.input).collect()
 }
 
-/// Fine-tunes an encoder on `sets` (train, dev, test).
+/// Fine-tunes an encoder on `sets` (train, dev, test) at a place.
 ///
 /// # Errors
-/// [`ScreenshotError::NoData`] for an empty set or fewer than two classes, [`ScreenshotError::NotANumber`], and the lab's.
+/// [`ScreenshotError::NoData`] for an empty set or fewer than two classes, [`ScreenshotError::NotANumber`], a precision that the place does not have, and the lab's.
+#[expect(clippy::too_many_arguments, reason = "what a fine-tuning is made of")]
 pub fn finetune<'e, E: Encoder>(
     config: &FinetuneConfig,
     encoder: &'e E,
     given: Option<&Params>,
     task: &Task,
     [train, dev, test]: [&[Labelled<E::Input>]; 3],
+    place: &Place,
     lab: &mut dyn Lab,
     phase: &str,
 ) -> Result<(Tuned<'e, E>, Outcome), ScreenshotError> {
     config.check()?;
+    let place = &place.with(config.precision)?;
     let classes = task.goal.outputs();
     if (task.goal != Goal::Number && !(2..=1000).contains(&classes)) || [train, dev, test].iter().any(|set| set.is_empty()) {
         return Err(ScreenshotError::NoData { what: "a labelled set".to_owned(), least: "two classes in training and a row to test on" });
@@ -248,39 +302,42 @@ pub fn finetune<'e, E: Encoder>(
     loop {
         let seed = config.seed.wrapping_add(attempt.wrapping_mul(1000));
         let mut tuned = Tuned { scale, ..Tuned::new(encoder, given, &task.goal, config.pool, seed) };
-        let (last_loss, steps) = train_once(config, seed, &mut tuned, task.metric, [train, dev], lab, phase)?;
+        let (last_loss, steps) = train_once(config, seed, &mut tuned, task.metric, [train, dev], place, lab, phase)?;
         let stuck = last_loss > 0.97 * guess;
         if stuck && attempt < config.restarts {
             attempt += 1;
             continue;
         }
-        let answers = tuned.answers(&inputs(test));
+        let answers = tuned.answers(&inputs(test), place)?;
         let measure = |answers: &[f64], set| task.metric.of(answers, &labels(set));
-        let dev = measure(&tuned.answers(&inputs(dev)), dev);
+        let dev = measure(&tuned.answers(&inputs(dev), place)?, dev);
         let outcome = Outcome { dev, test: measure(&answers, test), last_loss, steps, restarts: attempt, stuck, answers };
         return Ok((tuned, outcome));
     }
 }
 
 /// One run from its seed: the mean loss of its last tenth, and the step whose numbers were kept.
+#[expect(clippy::too_many_arguments, reason = "what a fine-tuning is made of")]
 fn train_once<E: Encoder>(
     config: &FinetuneConfig,
     seed: u64,
     tuned: &mut Tuned<'_, E>,
     metric: Metric,
     [train, dev]: [&[Labelled<E::Input>]; 2],
+    place: &Place,
     lab: &mut dyn Lab,
     phase: &str,
 ) -> Result<(f64, u64), ScreenshotError> {
-    let mut state = State::new(tuned.params.clone());
+    let mut learner = Learner::new(tuned.params.clone(), place);
     let mut order: Vec<usize> = vec![];
     let (mut epoch, mut tail) = (0, vec![]);
     // The best measurement, its step and numbers, and how many came since.
     let (mut best, mut since) = (None::<(f64, u64, Params)>, 0);
     let warm_up = (config.warm_up * config.steps as f64) as u64;
-    while state.step < config.steps {
+    while learner.step() < config.steps {
+        let number = learner.step();
         if lab.stop_requested() {
-            return Err(LabError::Stopped { step: state.step }.into());
+            return Err(LabError::Stopped { step: number }.into());
         }
         if order.len() < config.batch_size {
             let mut next: Vec<usize> = (0..train.len()).collect();
@@ -289,33 +346,31 @@ fn train_once<E: Encoder>(
             epoch += 1;
         }
         let rows: Vec<usize> = order.drain(..config.batch_size.min(order.len())).collect();
-        let some: Vec<&E::Input> = rows.iter().map(|&row| &train[row].input).collect();
-        let wanted: Vec<f64> = rows.iter().map(|&row| train[row].label).collect();
-        let mut random = Stream::new(seed, "dropout", state.step);
-        let keep = 1.0 - config.dropout;
-        let mut drop = |size: usize| {
-            (config.dropout > 0.0).then(|| (0..size).map(|_| if random.uniform() < keep { (1.0 / keep) as f32 } else { 0.0 }).collect())
+        let batch = Tuning {
+            tuned,
+            inputs: rows.iter().map(|&row| &train[row].input).collect(),
+            wanted: rows.iter().map(|&row| train[row].label).collect(),
+            dropout: config.dropout,
+            random: Stream::new(seed, "dropout", number),
         };
-        let mut tape = Tape::new(&state.params.mats);
-        let outputs = tuned.outputs(&mut tape, &some, &mut drop);
-        let loss = tuned.loss(&mut tape, outputs, &wanted);
-        if !loss.is_finite() {
-            return Err(ScreenshotError::NotANumber { phase: phase.to_owned(), step: state.step });
+        let lr = config.lr * linear_with_warm_up(number + 1, warm_up, config.steps + 1);
+        learner.learn(batch, phase, lr, config.weight_decay)?;
+        let step = learner.step();
+        let measured = config.evaluate_every > 0 && (step.is_multiple_of(config.evaluate_every) || step == config.steps);
+        if step.is_multiple_of(LOG_EVERY) || step == config.steps || measured {
+            tail.extend(learner.losses(phase)?.into_iter().map(|[loss, _]| loss));
         }
-        let gradients = tape.backward();
-        let lr = config.lr * linear_with_warm_up(state.step + 1, warm_up, config.steps + 1);
-        state.learn(gradients, lr, config.weight_decay, 1.0);
-        tail.push(loss);
-        if state.step.is_multiple_of(10) {
-            lab.metrics(phase, state.step, &BTreeMap::from([("loss", loss), ("lr", lr)]));
+        if step.is_multiple_of(LOG_EVERY)
+            && let Some(&loss) = tail.last()
+        {
+            lab.metrics(phase, step, &BTreeMap::from([("loss", loss), ("lr", lr)]));
         }
-        lab.progress(phase, state.step, config.steps);
-        if config.evaluate_every > 0 && (state.step.is_multiple_of(config.evaluate_every) || state.step == config.steps) {
-            tuned.params = state.params.clone();
-            let measured = metric.of(&tuned.answers(&inputs(dev)), &labels(dev));
-            lab.metrics(phase, state.step, &BTreeMap::from([("dev", measured)]));
+        lab.progress(phase, step, config.steps);
+        if measured {
+            let measured = metric.of(&tuned.answers_of(&learner.placed(), &inputs(dev))?, &labels(dev));
+            lab.metrics(phase, step, &BTreeMap::from([("dev", measured)]));
             if best.as_ref().is_none_or(|(best, ..)| measured > *best) {
-                (best, since) = (Some((measured, state.step, state.params.clone())), 0);
+                (best, since) = (Some((measured, step, learner.params()?)), 0);
             } else {
                 since += 1;
                 if since >= config.patience.max(1) {
@@ -329,7 +384,10 @@ fn train_once<E: Encoder>(
     let steps;
     (tuned.params, steps) = match best {
         Some((_, step, params)) => (params, step),
-        None => (state.params, state.step),
+        None => {
+            let step = learner.step();
+            (learner.end()?.0, step)
+        }
     };
     Ok((last_loss, steps))
 }

@@ -1,11 +1,15 @@
 //! Both losses of a batch, and their gradients.
 
+use std::borrow::Borrow;
+
 use crate::study::screenshot::{
+    ScreenshotError,
     bpe::START,
     losses::standardised,
     model::{
         Params,
-        ptp::{Picture, Ptp},
+        calls::{Calls, Term, Terms},
+        ptp::{Laid, Picture, Ptp},
         tape::Tape,
     },
 };
@@ -45,9 +49,10 @@ impl Losses {
 
 /// The counted patches of a batch, standardised, in the order in which [`Ptp::redraw`] redraws them.
 #[must_use]
-pub fn pixel_targets(pictures: &[Picture], length: usize) -> Vec<f32> {
+pub fn pixel_targets(pictures: &[impl Borrow<Picture>], length: usize) -> Vec<f32> {
     let mut targets = vec![];
     for picture in pictures {
+        let picture: &Picture = picture.borrow();
         for patch in picture.counted() {
             let values: Vec<f64> = picture.patches[patch * length..(patch + 1) * length].iter().map(|&v| f64::from(v)).collect();
             targets.extend(standardised(&values).into_iter().map(|v| v as f32));
@@ -56,48 +61,101 @@ pub fn pixel_targets(pictures: &[Picture], length: usize) -> Vec<f32> {
     targets
 }
 
-/// Losses of a batch, and with `learn` the gradients of their weighted sum at all matrices.
-#[must_use]
-pub fn losses(ptp: &Ptp, params: &Params, batch: &[Example], weights: Weights, learn: bool) -> (Losses, Option<Vec<Vec<f32>>>) {
-    let pictures: Vec<Picture> = batch.iter().map(|example| example.picture.clone()).collect();
-    let labels: Vec<&[u32]> = batch.iter().map(|example| &example.labels[..]).collect();
+/// A batch laid out: what both losses are made of beside the model's numbers. Made on any thread.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    laid: Laid,
+    /// Hidden patches that count, standardised.
+    patches: Vec<f32>,
+    /// The text decoder's inputs, and for each what comes next and what it weighs.
+    inputs: Vec<Vec<u32>>,
+    targets: Vec<u32>,
+    counts: Vec<f32>,
+    tokens: usize,
+}
+
+impl Batch {
+    /// Lays out pictures and texts; they may be of different examples (a shuffled picture shows whether a model reads).
+    #[must_use]
+    pub fn new(ptp: &Ptp, pictures: &[impl Borrow<Picture>], labels: &[&[u32]], weights: Weights) -> Self {
+        let mut batch = Self { laid: ptp.lay_out(pictures), ..Self::default() };
+        if weights.pixel > 0.0 {
+            batch.patches = pixel_targets(pictures, ptp.config.patch_len);
+        }
+        if weights.text > 0.0 && labels.iter().any(|labels| !labels.is_empty()) {
+            let most = ptp.config.tokens;
+            let labels: Vec<&[u32]> = labels.iter().map(|labels| &labels[..labels.len().min(most)]).collect();
+            // Shifted right, the start in front; a text without tokens still has its start, which counts for nothing.
+            let input = |labels: &&[u32]| [START].into_iter().chain(labels.iter().copied()).take(labels.len().max(1)).collect();
+            batch.inputs = labels.iter().map(input).collect();
+            batch.targets = labels.iter().flat_map(|labels| if labels.is_empty() { vec![START] } else { labels.to_vec() }).collect();
+            batch.tokens = labels.iter().map(|labels| labels.len()).sum();
+            let weight = (weights.text / batch.tokens as f64) as f32;
+            let counts = |labels: &&[u32]| if labels.is_empty() { vec![0.0] } else { vec![weight; labels.len()] };
+            batch.counts = labels.iter().flat_map(counts).collect();
+        }
+        batch
+    }
+
+    /// Texts and pictures of examples.
+    #[must_use]
+    pub fn of(ptp: &Ptp, examples: &[Example], weights: Weights) -> Self {
+        let pictures: Vec<&Picture> = examples.iter().map(|example| &example.picture).collect();
+        let labels: Vec<&[u32]> = examples.iter().map(|example| &example.labels[..]).collect();
+        Self::new(ptp, &pictures, &labels, weights)
+    }
+
+    /// Writes both losses, with their weights.
+    pub fn terms(self, ptp: &Ptp, calls: &mut impl Calls, weights: Weights) -> Written {
+        let mut written = Written { terms: [None; 2], tokens: self.tokens, patches: 0 };
+        let encoded = ptp.encode_laid(calls, self.laid);
+        if weights.pixel > 0.0
+            && let Some(redrawn) = ptp.redraw(calls, &encoded)
+        {
+            written.patches = calls.rows_of(redrawn);
+            let errors = calls.squared_error(redrawn, &self.patches, (weights.pixel / written.patches as f64) as f32);
+            written.terms[1] = Some(Term { all: [1.0, written.patches.max(1) as f64], ..Term::sum(errors) });
+        }
+        if !self.inputs.is_empty() {
+            let logits = ptp.write(calls, &encoded, &self.inputs);
+            let losses = calls.cross_entropy(logits, &self.targets, &self.counts);
+            written.terms[0] = Some(Term { all: [1.0, weights.text], ..Term::sum(losses) });
+        }
+        written
+    }
+}
+
+/// Losses that were written, and over how many tokens and patches.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Written {
+    pub terms: Terms,
+    pub tokens: usize,
+    pub patches: usize,
+}
+
+impl Written {
+    /// The losses, read back.
+    ///
+    /// # Errors
+    /// [`ScreenshotError::Device`] where a device fails.
+    pub fn read(&self, calls: &impl Calls) -> Result<Losses, ScreenshotError> {
+        let one = |term: Option<Term>| term.map_or(Ok::<_, ScreenshotError>(0.0), |term| Ok(term.of(&calls.read(term.rows)?.data)));
+        Ok(Losses { text: one(self.terms[0])?, pixel: one(self.terms[1])?, tokens: self.tokens, patches: self.patches })
+    }
+}
+
+/// Losses of a batch in plain memory, and with `learn` the gradients of their weighted sum at all matrices.
+///
+/// # Errors
+/// None in plain memory.
+pub fn losses(
+    ptp: &Ptp,
+    params: &Params,
+    batch: &[Example],
+    weights: Weights,
+    learn: bool,
+) -> Result<(Losses, Option<Vec<Vec<f32>>>), ScreenshotError> {
     let mut tape = Tape::new(&params.mats);
-    let found = on_tape(ptp, &mut tape, &pictures, &labels, weights);
-    (found, learn.then(|| tape.backward()))
-}
-
-/// Writes both losses on a tape; texts and pictures may be of different examples (a shuffled picture shows whether a model reads).
-pub fn on_tape(ptp: &Ptp, tape: &mut Tape<'_>, pictures: &[Picture], labels: &[&[u32]], weights: Weights) -> Losses {
-    let mut found = Losses::default();
-    let encoded = ptp.encode(tape, pictures);
-    if weights.pixel > 0.0
-        && let Some(redrawn) = ptp.redraw(tape, &encoded)
-    {
-        let targets = pixel_targets(pictures, ptp.config.patch_len);
-        found.patches = tape.value(redrawn).rows;
-        let errors = tape.squared_error(redrawn, &targets, (weights.pixel / found.patches as f64) as f32);
-        found.pixel = mean(&errors);
-    }
-    if weights.text > 0.0 && labels.iter().any(|labels| !labels.is_empty()) {
-        let most = ptp.config.tokens;
-        let labels: Vec<&[u32]> = labels.iter().map(|labels| &labels[..labels.len().min(most)]).collect();
-        // Shifted right, the start in front; a text without tokens still has its start, which counts for nothing.
-        let inputs = labels
-            .iter()
-            .map(|labels| [START].into_iter().chain(labels.iter().copied()).take(labels.len().max(1)).collect())
-            .collect::<Vec<_>>();
-        let targets: Vec<u32> = labels.iter().flat_map(|labels| if labels.is_empty() { vec![START] } else { labels.to_vec() }).collect();
-        found.tokens = labels.iter().map(|labels| labels.len()).sum();
-        let weight = (weights.text / found.tokens as f64) as f32;
-        let counts: Vec<f32> =
-            labels.iter().flat_map(|labels| if labels.is_empty() { vec![0.0] } else { vec![weight; labels.len()] }).collect();
-        let logits = ptp.write(tape, &encoded, &inputs);
-        let losses = tape.cross_entropy(logits, &targets, &counts);
-        found.text = losses.iter().map(|&loss| f64::from(loss)).sum::<f64>() / weights.text;
-    }
-    found
-}
-
-fn mean(values: &[f32]) -> f64 {
-    values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len().max(1) as f64
+    let found = Batch::of(ptp, batch, weights).terms(ptp, &mut tape, weights).read(&tape)?;
+    Ok((found, learn.then(|| tape.backward())))
 }

@@ -8,15 +8,19 @@ use serde::{Deserialize, Serialize};
 use super::{
     corpus::Corpus,
     examples::{Damage, Example, example},
-    objective::{Losses, Weights, losses, on_tape},
-    steps::{Plan, run},
+    objective::{Batch, Losses, Weights},
+    steps::{Lesson, Plan, run},
 };
 use crate::{
     lab::Lab,
     study::screenshot::{
         ScreenshotError,
         bpe::Bpe,
-        model::{ModelConfig, Params, ptp::Ptp, tape::Tape},
+        model::{
+            ModelConfig, Params, Place, Precision,
+            calls::{Calls, Terms, Writing},
+            ptp::{Picture, Ptp},
+        },
         render::{RenderConfig, Renderer, Scratch},
     },
     train::{rng::Stream, schedule::cosine_with_warm_up},
@@ -42,6 +46,8 @@ pub struct PretrainConfig {
     /// Share of the steps.
     pub warm_up: f64,
     pub weight_decay: f64,
+    /// What matrix products are computed in.
+    pub precision: Precision,
     /// Most bytes of a text: what the picture holds.
     pub bytes: usize,
     pub vocab: usize,
@@ -67,6 +73,7 @@ impl Default for PretrainConfig {
             lr_floor: 2e-5,
             warm_up: 0.05,
             weight_decay: 0.05,
+            precision: Precision::F32,
             bytes: 78,
             vocab: 800,
             seed: 0,
@@ -168,33 +175,68 @@ pub fn batch(
     (0..size as u64).map(one).collect()
 }
 
-/// Pre-trains a model; goes on from the phase's checkpoint where there is one. Returns its numbers and, for each logged step, the step with both losses.
+/// What pre-training learns from.
+pub struct Reader<'a> {
+    config: &'a PretrainConfig,
+    bpe: &'a Bpe,
+    corpus: &'a Corpus,
+    renderer: Renderer,
+    ptp: Ptp,
+}
+
+impl<'a> Reader<'a> {
+    /// A lesson of a text.
+    ///
+    /// # Errors
+    /// [`ScreenshotError::NoData`], and settings that cannot be trained with.
+    pub fn new(config: &'a PretrainConfig, bpe: &'a Bpe, corpus: &'a Corpus) -> Result<Self, ScreenshotError> {
+        config.check()?;
+        if corpus.tokens() == 0 {
+            return Err(ScreenshotError::NoData { what: "the training text".to_owned(), least: "eight bytes in a line" });
+        }
+        let model = config.model_for(bpe);
+        model.check().map_err(ScreenshotError::BadConfig)?;
+        Ok(Self { config, bpe, corpus, renderer: Renderer::bundled(config.render.clone())?, ptp: Ptp::new(model) })
+    }
+
+    /// A fresh model.
+    #[must_use]
+    pub fn init(&self) -> Params {
+        self.ptp.init(self.config.seed)
+    }
+}
+
+impl Lesson for Reader<'_> {
+    type Batch = Batch;
+
+    fn batch(&self, step: u64) -> Result<Batch, ScreenshotError> {
+        let config = self.config;
+        let (bytes, text_rate) = config.stage(step);
+        let damage = Damage { text_rate, ..config.damage };
+        let examples = batch(self.bpe, self.corpus, &self.renderer, config.batch_size, bytes, &damage, [config.seed, step], "batch")?;
+        Ok(Batch::of(&self.ptp, &examples, config.weights))
+    }
+
+    fn losses<C: Calls>(&self, calls: &mut C, batch: Batch) -> Terms {
+        batch.terms(&self.ptp, calls, self.config.weights).terms
+    }
+}
+
+/// Pre-trains a model at a place; goes on from the phase's checkpoint where there is one. Returns its numbers and, for each logged step, the step with both losses.
 ///
 /// # Errors
-/// [`ScreenshotError::NoData`], [`ScreenshotError::NotANumber`], and the lab's.
+/// [`ScreenshotError::NoData`], [`ScreenshotError::NotANumber`], a precision that the place does not have, and the lab's.
 pub fn pretrain(
     config: &PretrainConfig,
     bpe: &Bpe,
     corpus: &Corpus,
+    place: &Place,
     lab: &mut dyn Lab,
     phase: &str,
 ) -> Result<(Params, Vec<Vec<f64>>), ScreenshotError> {
-    config.check()?;
-    if corpus.tokens() == 0 {
-        return Err(ScreenshotError::NoData { what: "the training text".to_owned(), least: "eight bytes in a line" });
-    }
-    let model = config.model_for(bpe);
-    model.check().map_err(ScreenshotError::BadConfig)?;
-    let ptp = Ptp::new(model);
-    let renderer = Renderer::bundled(config.render.clone())?;
-    let learn = |step: u64, params: &Params| {
-        let (bytes, text_rate) = config.stage(step);
-        let damage = Damage { text_rate, ..config.damage };
-        let examples = batch(bpe, corpus, &renderer, config.batch_size, bytes, &damage, [config.seed, step], "batch")?;
-        let (found, gradients) = losses(&ptp, params, &examples, config.weights, true);
-        Ok(([found.text, found.pixel], gradients.unwrap_or_default()))
-    };
-    run(&config.plan(phase), ptp.init(config.seed), lab, |step| config.rate(step), learn)
+    let reader = Reader::new(config, bpe, corpus)?;
+    let place = place.with(config.precision)?;
+    run(&config.plan(phase), reader.init(), &place, lab, |step| config.rate(step), &reader)
 }
 
 /// How well a model reads.
@@ -216,18 +258,36 @@ impl Reading {
     }
 }
 
+/// Some examples with these pictures.
+struct Read<'a> {
+    ptp: &'a Ptp,
+    pictures: &'a [&'a Picture],
+    labels: &'a [&'a [u32]],
+}
+
+impl Writing for Read<'_> {
+    type Out = Result<Losses, ScreenshotError>;
+
+    fn on<C: Calls>(self, calls: &mut C) -> Self::Out {
+        let both = Weights::default();
+        Batch::new(self.ptp, self.pictures, self.labels, both).terms(self.ptp, calls, both).read(calls)
+    }
+}
+
 /// Reads examples with their own pictures, then each with its neighbour's.
-#[must_use]
-pub fn reading(ptp: &Ptp, params: &Params, examples: &[Example]) -> Reading {
-    let both = Weights::default();
+///
+/// # Errors
+/// [`ScreenshotError::Device`] where a device fails.
+pub fn reading(ptp: &Ptp, params: &Params, examples: &[Example], place: &Place) -> Result<Reading, ScreenshotError> {
+    let placed = place.put(&params.mats);
     let mut sums = [Losses::default(); 2];
     // Whole batches, so that memory stays small; the last picture of a batch goes to its first text.
     for part in examples.chunks(64) {
         let labels: Vec<&[u32]> = part.iter().map(|example| &example.labels[..]).collect();
-        let mut pictures: Vec<_> = part.iter().map(|example| example.picture.clone()).collect();
+        let mut pictures: Vec<&Picture> = part.iter().map(|example| &example.picture).collect();
         for (turn, sum) in sums.iter_mut().enumerate() {
             pictures.rotate_right(turn);
-            let found = on_tape(ptp, &mut Tape::new(&params.mats), &pictures, &labels, both);
+            let found = placed.run(Read { ptp, pictures: &pictures, labels: &labels })?;
             sum.text += found.text * found.tokens as f64;
             sum.pixel += found.pixel * found.patches as f64;
             sum.tokens += found.tokens;
@@ -235,9 +295,9 @@ pub fn reading(ptp: &Ptp, params: &Params, examples: &[Example]) -> Reading {
         }
     }
     let mean = |sum: f64, count: usize| sum / count.max(1) as f64;
-    Reading {
+    Ok(Reading {
         text: mean(sums[0].text, sums[0].tokens),
         shuffled: mean(sums[1].text, sums[1].tokens),
         pixel: mean(sums[0].pixel, sums[0].patches),
-    }
+    })
 }

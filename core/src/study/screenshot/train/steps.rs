@@ -1,15 +1,22 @@
 //! The loop that every training of the study runs: a batch, its losses, a step, and what is kept on the way.
 //!
-//! AdamW on clipped gradients; means of two losses are logged; checkpoints hold everything, so that a stopped run goes on and ends as an unbroken one.
+//! AdamW on clipped gradients; means of two losses are logged; checkpoints hold everything, so that a stopped run goes on and ends as an unbroken one. For a device batches are made ahead, and losses
+//! are read where they are logged.
 
 use std::collections::BTreeMap;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::state::State;
+use super::{ahead::ahead, learner::Learner};
 use crate::{
     lab::{Lab, LabError},
-    study::screenshot::{ScreenshotError, model::Params},
+    study::screenshot::{
+        ScreenshotError,
+        model::{
+            Params, Place,
+            calls::{Calls, Terms, Writing},
+        },
+    },
 };
 
 /// How long, and what is kept.
@@ -26,50 +33,89 @@ pub struct Plan<'a, C> {
     pub checkpoint_every: u64,
 }
 
-/// What one batch came to: losses of text and of patches, and the gradients of what is made smaller.
-pub type Step = ([f64; 2], Vec<Vec<f32>>);
+/// What is learned: how the batch of a step comes about, and how its losses are written down.
+pub trait Lesson: Sync {
+    type Batch: Send;
 
-/// Trains `params`; goes on from the phase's checkpoint where there is one. Returns them and, for each logged step, the step with both losses.
+    /// The batch of a step: a function of its number, made on any thread.
+    ///
+    /// # Errors
+    /// What the renderer refuses.
+    fn batch(&self, step: u64) -> Result<Self::Batch, ScreenshotError>;
+
+    /// The losses of text and patches.
+    fn losses<C: Calls>(&self, calls: &mut C, batch: Self::Batch) -> Terms;
+}
+
+/// One step of a lesson: it, and the step's batch.
+pub struct Step<'l, L: Lesson>(pub &'l L, pub L::Batch);
+
+impl<L: Lesson> Writing for Step<'_, L> {
+    type Out = Terms;
+
+    fn on<C: Calls>(self, calls: &mut C) -> Terms {
+        self.0.losses(calls, self.1)
+    }
+}
+
+/// Trains `params` at `place`; goes on from the phase's checkpoint where there is one. Returns them and, for each logged step, the step with both losses.
 ///
 /// # Errors
-/// What `step` refuses, [`ScreenshotError::NotANumber`], and the lab's.
-pub fn run<C: Serialize + DeserializeOwned + PartialEq>(
+/// What making a batch refuses, [`ScreenshotError::NotANumber`], and the lab's.
+pub fn run<C: Serialize + DeserializeOwned + PartialEq, L: Lesson>(
     plan: &Plan<'_, C>,
     params: Params,
+    place: &Place,
     lab: &mut dyn Lab,
     rate: impl Fn(u64) -> f64,
-    mut step: impl FnMut(u64, &Params) -> Result<Step, ScreenshotError>,
+    lesson: &L,
+) -> Result<(Params, Vec<Vec<f64>>), ScreenshotError> {
+    let mut learner = Learner::new(params, place);
+    if let Some(bytes) = lab.resume(plan.phase) {
+        learner.load(&bytes, plan.config)?;
+    }
+    let make = |step: u64| lesson.batch(step);
+    if matches!(place, Place::Memory) {
+        // The threads are at work on the step.
+        return steps(plan, learner, lab, rate, lesson, &mut |step| make(step));
+    }
+    ahead(learner.step()..plan.steps, make, |batch| steps(plan, learner, lab, rate, lesson, batch))
+}
+
+fn steps<C: Serialize, L: Lesson>(
+    plan: &Plan<'_, C>,
+    mut learner: Learner,
+    lab: &mut dyn Lab,
+    rate: impl Fn(u64) -> f64,
+    lesson: &L,
+    batch: &mut dyn FnMut(u64) -> Result<L::Batch, ScreenshotError>,
 ) -> Result<(Params, Vec<Vec<f64>>), ScreenshotError> {
     let Plan { config, phase, steps, weight_decay, log_every, checkpoint_every } = *plan;
-    let mut state = State::new(params);
-    if let Some(bytes) = lab.resume(phase) {
-        state.load(&bytes, config)?;
-    }
-    let (mut sums, mut since) = ([0.0; 2], 0.0);
-    while state.step < steps {
-        let number = state.step;
+    let mut since = 0_u64;
+    while learner.step() < steps {
+        let number = learner.step();
         if lab.stop_requested() {
-            lab.save_checkpoint(phase, number, state.save(config)?)?;
+            // A run whose losses are none is not kept.
+            learner.losses(phase)?;
+            lab.save_checkpoint(phase, number, learner.save(config)?)?;
             return Err(LabError::Stopped { step: number }.into());
         }
-        let (losses, gradients) = step(number, &state.params)?;
-        if !(losses[0] + losses[1]).is_finite() {
-            return Err(ScreenshotError::NotANumber { phase: phase.to_owned(), step: number });
-        }
         let lr = rate(number);
-        state.learn(gradients, lr, weight_decay, 1.0);
-        (sums, since) = ([sums[0] + losses[0], sums[1] + losses[1]], since + 1.0);
-        if state.step.is_multiple_of(log_every.max(1)) || state.step == steps {
-            let [text, pixel] = sums.map(|sum| sum / since);
-            lab.metrics(phase, state.step, &BTreeMap::from([("text_loss", text), ("pixel_loss", pixel), ("lr", lr)]));
-            state.history.push(vec![state.step as f64, text, pixel]);
-            (sums, since) = ([0.0; 2], 0.0);
+        learner.learn(Step(lesson, batch(number)?), phase, lr, weight_decay)?;
+        since += 1;
+        let step = learner.step();
+        if step.is_multiple_of(log_every.max(1)) || step == steps {
+            let sums = learner.losses(phase)?.iter().fold([0.0; 2], |sums, losses| [sums[0] + losses[0], sums[1] + losses[1]]);
+            let [text, pixel] = sums.map(|sum| sum / since as f64);
+            lab.metrics(phase, step, &BTreeMap::from([("text_loss", text), ("pixel_loss", pixel), ("lr", lr)]));
+            learner.history().push(vec![step as f64, text, pixel]);
+            since = 0;
         }
-        lab.progress(phase, state.step, steps);
+        lab.progress(phase, step, steps);
         // At a logged step, so that the means of a run that goes on are those of an unbroken one.
-        if checkpoint_every > 0 && state.step.is_multiple_of(checkpoint_every) && state.step < steps && since == 0.0 {
-            lab.save_checkpoint(phase, state.step, state.save(config)?)?;
+        if checkpoint_every > 0 && step.is_multiple_of(checkpoint_every) && step < steps && since == 0 {
+            lab.save_checkpoint(phase, step, learner.save(config)?)?;
         }
     }
-    Ok((state.params, state.history))
+    learner.end()
 }

@@ -14,7 +14,7 @@ use crate::{
     study::screenshot::{
         ScreenshotError,
         bpe::Bpe,
-        model::{ModelConfig, Tower, file::Trained, ptp::Ptp},
+        model::{ModelConfig, Place, Tower, file::Trained, ptp::Ptp},
         render::{RenderConfig, Renderer},
     },
     tensor::Device,
@@ -53,15 +53,21 @@ fn train_a_stopped_run_ends_as_an_unbroken_one() {
     let config = small();
     let (bpe, corpus) = words(&config);
     let mut lab = MemoryLab::new(Device::flex());
-    let whole = pretrain(&config, &bpe, &corpus, &mut lab, "read").unwrap();
+    let whole = pretrain(&config, &bpe, &corpus, &Place::Memory, &mut lab, "read").unwrap();
     assert_eq!(whole.1.len(), 6);
     let mut lab = MemoryLab::new(Device::flex());
     lab.stop_at = Some(6);
-    assert!(matches!(pretrain(&config, &bpe, &corpus, &mut lab, "read"), Err(ScreenshotError::Lab(LabError::Stopped { step: 6 }))));
+    assert!(matches!(
+        pretrain(&config, &bpe, &corpus, &Place::Memory, &mut lab, "read"),
+        Err(ScreenshotError::Lab(LabError::Stopped { step: 6 }))
+    ));
     lab.stop_at = None;
     let other = PretrainConfig { lr: 1e-3, ..config.clone() };
-    assert!(matches!(pretrain(&other, &bpe, &corpus, &mut lab, "read"), Err(ScreenshotError::BadModel(_))), "other settings do not go on");
-    assert_eq!(pretrain(&config, &bpe, &corpus, &mut lab, "read").unwrap(), whole);
+    assert!(
+        matches!(pretrain(&other, &bpe, &corpus, &Place::Memory, &mut lab, "read"), Err(ScreenshotError::BadModel(_))),
+        "other settings do not go on"
+    );
+    assert_eq!(pretrain(&config, &bpe, &corpus, &Place::Memory, &mut lab, "read").unwrap(), whole);
 }
 
 #[test]
@@ -101,7 +107,7 @@ fn examples_are_functions_of_seed_and_step() {
         assert_eq!(example.picture.hidden.iter().filter(|&&hidden| hidden).count(), 2, "12 patches at a rate of 0.1");
     }
     let ptp = Ptp::new(config.model_for(&bpe));
-    let found = reading(&ptp, &ptp.init(0), &of(0, 1));
+    let found = reading(&ptp, &ptp.init(0), &of(0, 1), &Place::Memory).unwrap();
     assert!(found.gap().abs() < 0.1 && found.text.is_finite(), "an untrained model does not read: {found:?}");
 }
 
@@ -112,12 +118,12 @@ fn bad_training_input_is_refused() {
     for text in ["", "\n\n\n", "short"] {
         let bpe = Bpe::learn(text.lines(), 300);
         let corpus = Corpus::new(&bpe, text.lines());
-        assert!(matches!(pretrain(&config, &bpe, &corpus, &mut lab, "p"), Err(ScreenshotError::NoData { .. })), "{text:?}");
+        assert!(matches!(pretrain(&config, &bpe, &corpus, &Place::Memory, &mut lab, "p"), Err(ScreenshotError::NoData { .. })), "{text:?}");
     }
     assert!(lab.checkpoints.is_empty());
     let (bpe, corpus) = words(&config);
     let wild = PretrainConfig { lr: 1e30, lr_floor: 1e30, warm_up: 0.0, ..config.clone() };
-    assert!(matches!(pretrain(&wild, &bpe, &corpus, &mut lab, "p"), Err(ScreenshotError::NotANumber { .. })));
+    assert!(matches!(pretrain(&wild, &bpe, &corpus, &Place::Memory, &mut lab, "p"), Err(ScreenshotError::NotANumber { .. })));
     assert!(lab.checkpoints.is_empty(), "nothing of a failed run is kept");
     let bad = PretrainConfig { steps: 0, ..config.clone() };
     assert!(matches!(bad.check(), Err(ScreenshotError::BadConfig(_))));
@@ -127,7 +133,7 @@ fn bad_training_input_is_refused() {
     let ptp = Ptp::new(config.model_for(&bpe));
     let tune = |classes: usize, sets: [&[_]; 3]| {
         let task = Task::of(Goal::Classes(vec![String::new(); classes]));
-        finetune(&FinetuneConfig::default(), &ptp, None, &task, sets, &mut MemoryLab::new(Device::flex()), "f").map(|_| ())
+        finetune(&FinetuneConfig::default(), &ptp, None, &task, sets, &Place::Memory, &mut MemoryLab::new(Device::flex()), "f").map(|_| ())
     };
     assert!(matches!(tune(1, [&rows, &rows, &rows]), Err(ScreenshotError::NoData { .. })));
     assert!(matches!(tune(2, [&rows, &[], &rows]), Err(ScreenshotError::NoData { .. })));
@@ -153,14 +159,15 @@ fn train_fine_tuning_learns_what_is_drawn() {
         };
         let table: Vec<Row> = (0..40).map(row).collect();
         let rows = draw(&renderer, &table).unwrap();
-        let (tuned, found) = finetune(&tuning, &ptp, None, &task, [&rows, &rows, &rows[..10]], &mut lab, "tune").unwrap();
+        let (tuned, found) = finetune(&tuning, &ptp, None, &task, [&rows, &rows, &rows[..10]], &Place::Memory, &mut lab, "tune").unwrap();
         assert_eq!((found.dev, found.test, found.stuck, found.answers.len()), (1.0, 1.0, false, 10), "{}", found.last_loss);
-        assert_eq!(tuned.answers(&[&rows[1].input]), [1.0]);
+        assert_eq!(tuned.answers(&[&rows[1].input], &Place::Memory).unwrap(), [1.0]);
         let (model, params, history) =
-            pretrain_words(&PretrainConfig { steps: 2, ..config.clone() }, &bpe, &corpus, &mut lab, "words").unwrap();
+            pretrain_words(&PretrainConfig { steps: 2, ..config.clone() }, &bpe, &corpus, &Place::Memory, &mut lab, "words").unwrap();
         assert!((history[0][1] / (bpe.len() as f64).ln() - 1.0).abs() < 0.1, "an untrained model guesses evenly: {history:?}");
         let rows = spell(&bpe, &table, 22);
-        let (_, found) = finetune(&tuning, &model, Some(&params), &task, [&rows, &rows, &rows], &mut lab, "tune words").unwrap();
+        let (_, found) =
+            finetune(&tuning, &model, Some(&params), &task, [&rows, &rows, &rows], &Place::Memory, &mut lab, "tune words").unwrap();
         assert_eq!(found.test, 1.0);
     }
 }
@@ -179,11 +186,15 @@ fn train_numbers_are_learned_and_runs_end_early() {
         FinetuneConfig { steps: 300, batch_size: 16, lr: 3e-3, dropout: 0.0, evaluate_every: 20, patience: 2, ..FinetuneConfig::default() };
     let task = Task::of(Goal::Number);
     let mut lab = MemoryLab::new(Device::flex());
-    let (tuned, found) = finetune(&tuning, &ptp, None, &task, [&rows, &rows, &rows], &mut lab, "tune").unwrap();
+    let (tuned, found) = finetune(&tuning, &ptp, None, &task, [&rows, &rows, &rows], &Place::Memory, &mut lab, "tune").unwrap();
     assert!(found.test > 0.99 && found.test == found.dev, "{found:?}");
     assert!(found.steps < 300 && found.steps.is_multiple_of(20), "the ranks are right long before the end: {}", found.steps);
     let measured: Vec<f64> = lab.log.iter().filter(|(_, _, name, _)| name == "dev").map(|(.., value)| *value).collect();
     let best = measured.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    assert_eq!(Metric::Spearman.of(&tuned.answers(&rows.iter().map(|row| &row.input).collect::<Vec<_>>()), &labels(&rows)), best);
+    assert_eq!(
+        Metric::Spearman
+            .of(&tuned.answers(&rows.iter().map(|row| &row.input).collect::<Vec<_>>(), &Place::Memory).unwrap(), &labels(&rows)),
+        best
+    );
     assert_eq!(measured.len() as u64, found.steps / 20 + 2, "two more after the best one");
 }

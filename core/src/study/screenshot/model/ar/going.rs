@@ -6,7 +6,10 @@
 use super::{Ar, Line, Place};
 use crate::{
     decode::scorer::log_softmax,
-    study::screenshot::model::{Params, tape::Tape},
+    study::screenshot::model::{
+        Params,
+        tape::{Calls as _, Tape},
+    },
     train::mat::Mat,
 };
 
@@ -54,7 +57,7 @@ impl Ar {
     #[must_use]
     pub fn begin(&self, params: &Params, line: &Line<'_>) -> Going {
         let mut tape = Tape::new(&params.mats);
-        let (x, turned) = self.read(&mut tape, std::slice::from_ref(line), &[]);
+        let (x, turned) = self.read(&mut tape, &mut self.lay_out(std::slice::from_ref(line)), &[]);
         Going {
             layers: turned.into_iter().map(|var| tape.value(var).clone()).collect(),
             hidden: tape.value(x).clone(),
@@ -79,7 +82,7 @@ impl Ar {
             short: false,
         };
         let mut tape = Tape::new(&params.mats);
-        let (x, turned) = self.read(&mut tape, &[line], &going.layers);
+        let (x, turned) = self.read(&mut tape, &mut self.lay_out(&[line]), &going.layers);
         for (layer, var) in going.layers.iter_mut().zip(turned) {
             add(layer, tape.value(var));
         }
