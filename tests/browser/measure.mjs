@@ -9,7 +9,7 @@ const [browser, server] = await Promise.all([launch(), serve()]);
 const round = (value) => Math.round(value * 10) / 10;
 const quantile = (values, share) => round([...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))]);
 
-for (const path of ['', 'circuit.html', 'prune.html']) {
+for (const path of ['', 'circuit.html', 'prune.html', 'beam.html', 'readings.html', 'studio.html']) {
   const { page, context } = await visit(browser, server.url, { path });
   await page.waitForLoadState('networkidle');
   const paint = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);

@@ -43,7 +43,8 @@ function stage(level) {
 function side(level) {
   const actions = [button('measure', 'Measure the curve'), ' ', button('as-opened', 'Circuit as opened'), ' ', button('score', 'Score the edges (EAP-IG)')];
   const focus = part('focus', 'Nothing chosen', level, make('div', { id: 'focus-body' }));
-  focus.setAttribute('aria-live', 'polite');
+  // What is chosen is said aloud; its edges are there to be read.
+  focus.querySelector('.part').setAttribute('aria-live', 'polite');
   return make('div', { class: 'side' }, part('size', 'Faithfulness against size', level, make('div', { id: 'curve' }), make('p', { class: 'row' }, ...actions)), focus);
 }
 
