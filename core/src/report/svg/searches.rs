@@ -56,7 +56,7 @@ fn key(body: &Searches, full: f64) -> (Markup, f64) {
     let mut y = 12.0;
     let mut readings = vec![];
     for (reading, words) in (0..).zip(&body.readings) {
-        let lines = wrapped(words, full - 30.0, 2);
+        let lines = wrapped(words, full - 30.0, MOST_LINES);
         readings.push(html! {
             (disc(reading, 8.0, y - 4.0))
             (text("", 22.0, y, &lines))
@@ -134,7 +134,7 @@ fn one_branch(branch: &Branch, depth: usize, above: Option<f64>, (left, right, y
     let mut facts: Vec<String> = branch.score.iter().map(|score| brief((score * 100.0).round() / 100.0)).collect();
     facts.extend(branch.allowed.map(|allowed| format!("{} next", count(allowed))));
     // Of what was given up the reason says more than the score.
-    let facts = if off && !branch.note.is_empty() { fit(&branch.note, 60, 0.45 * (right - x), TEXT) } else { facts.join(" · ") };
+    let facts = if off && !branch.note.is_empty() { fit(&branch.note, 60, 0.55 * (right - x), TEXT) } else { facts.join(" · ") };
     let place = branch.place.map(|place| (place + 1).to_string());
     let end = right - width(&facts, TEXT) - 6.0;
     let end = if place.is_some() { end - 20.0 } else { end };
@@ -145,7 +145,7 @@ fn one_branch(branch: &Branch, depth: usize, above: Option<f64>, (left, right, y
         ("", _) => "(the beginning)",
         (text, _) => text,
     };
-    let told = [words, branch.note.as_str()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(". ");
+    let told = [words, branch.note.as_str()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
     // The parent's row is one indent to the left, unless the deepest indent is reached.
     let way = above.map(|above| {
         let from = if depth > DEEPEST { x } else { x - INDENT };

@@ -287,7 +287,7 @@ fn count_cuts(trace: &Trace, branch_of: &mut [Option<u32>], branches: &mut [Bran
     }
     for ((branch, why), count) in cuts {
         let Some(branch) = branches.get_mut(branch as usize) else { continue };
-        branch.note = if branch.note.is_empty() { format!("Beside it: {count} {why}") } else { format!("{}; {count} {why}", branch.note) };
+        branch.note = if branch.note.is_empty() { format!("beside it: {count} {why}") } else { format!("{}; {count} {why}", branch.note) };
     }
 }
 
