@@ -46,7 +46,7 @@ pub(super) fn provenance(run: usize, record: &RunRecord, blocks: &[Block]) -> Ma
 
 /// A command whose words are not broken at their hyphens: a line that ends in `--` reads as another option.
 fn unbroken(command: &str) -> Markup {
-    html! { @for (at, word) in command.split(' ').enumerate() { @if at > 0 { " " } span { (word) } } }
+    html! { @for (at, word) in command.split(' ').enumerate() { @if at > 0 { " " } span.word { (word) } } }
 }
 
 fn fact(name: &str, value: &str) -> Markup {

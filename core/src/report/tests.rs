@@ -87,7 +87,9 @@ fn page(label: &str) -> String {
 /// Scripts and styles are skipped over, as a browser does.
 fn skeleton(html: &str) -> Vec<String> {
     let mut out = Vec::new();
-    let mut rest = html;
+    // How many words a command has is no question of markup either.
+    let html = html.replace("</span> <span class=\"word\">", " ");
+    let mut rest = html.as_str();
     while let Some((_, after)) = rest.split_once('<') {
         let mut names = String::new();
         let mut quoted = false;

@@ -219,7 +219,7 @@ mod tests {
         let synonyms = Synonyms::of("d", &serde_json::from_str(columns).unwrap(), &serde_json::from_str(tables).unwrap());
         for (kind, query) in [
             (Kind::C, "select age from singer"),
-            (Kind::T, "select age from singer"),
+            (Kind::T, "select age from singer where age > 3"),
             (Kind::J, "select name, age from singer"),
             (Kind::P, "select avg(age), min(age) from singer"),
         ] {

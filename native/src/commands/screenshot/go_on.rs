@@ -42,7 +42,7 @@ pub struct Continue {
     #[arg(long, default_value_t = 32)]
     most: usize,
     /// 0 takes the likeliest token, above it one is drawn by the seed.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     temperature: f64,
     #[arg(long, default_value_t = 0)]
     seed: u64,
