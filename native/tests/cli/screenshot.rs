@@ -122,8 +122,16 @@ fn an_autoregressive_model_is_trained_measured_and_goes_on() {
     let log_prob = |found: &serde_json::Value| found["tokens"][0]["log_prob"].as_f64().unwrap();
     assert!(log_prob(&drawn) != log_prob(&words) && log_prob(&words) != log_prob(&nothing), "contexts are seen");
     let beside = |more: &[&str]| fine_json(&[&["screenshot", "continue", "--model", &facts, "--beside", "--most", "3"][..], more].concat());
-    let four =
-        beside(&["--context", "lena has 7 red kites", "--other", "omar has 2 blue maps", "--prompt", "who has kites?", "--target", "lena."]);
+    let four = beside(&[
+        "--context",
+        "lena has 7 red kites",
+        "--other",
+        "omar has 2 blue maps",
+        "--prompt",
+        "who has kites?",
+        "--target",
+        "lena.",
+    ]);
     let after = four["beside"]["after"].as_array().unwrap();
     let kinds: Vec<&str> = after.iter().map(|after| after["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["nothing", "picture", "wrong", "words"]);

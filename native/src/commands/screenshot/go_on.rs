@@ -92,8 +92,8 @@ pub fn run(args: &Continue, context: Context) -> Result<()> {
     let trained: Trained<ArConfig> =
         Trained::read(&atomic::read_bounded(&args.model, MODEL_LIMIT)?).with_context(|| format!("in {}", args.model.display()))?;
     if args.beside {
-        let writer =
-            Writer::new(trained, &FontSources::bundled(), args.allow_font_mismatch).with_context(|| format!("in {}", args.model.display()))?;
+        let writer = Writer::new(trained, &FontSources::bundled(), args.allow_font_mismatch)
+            .with_context(|| format!("in {}", args.model.display()))?;
         let asked = args.asked(&writer);
         let found = writer.ask(&asked)?;
         if context.json {
@@ -154,7 +154,8 @@ fn print_beside(asked: &Asked, found: &Beside) {
     println!("{:>4} {:<16}{}", "", "", heads.join(" "));
     for (number, token) in found.target.iter().enumerate() {
         let cell = |nats: Option<f64>| nats.map_or_else(|| format!("{:>17}", "cut"), |nats| format!("{nats:>17.3}"));
-        let cells: Vec<String> = found.after.iter().map(|after| cell(after.target.get(number).map(|scored| 0.0 - scored.log_prob))).collect();
+        let cells: Vec<String> =
+            found.after.iter().map(|after| cell(after.target.get(number).map(|scored| 0.0 - scored.log_prob))).collect();
         println!("{number:>4} {:<16}{}", format!("{:?}{}", token.text, if token.counts { " *" } else { "" }), cells.join(" "));
     }
     let row = |name: &str, of: fn(&vitrine_core::study::screenshot::ar::beside::After) -> Option<f64>| {

@@ -256,8 +256,16 @@ impl Writer {
         let (ar, params, bpe) = (&self.ar, &self.trained.params, &self.trained.bpe);
         let text: Vec<u32> = prompt.iter().chain(target).copied().collect();
         let line = Line::new(&ar.config, context, &text);
-        let mut found =
-            After { kind, continuation: String::new(), tokens: vec![], stop: Stop::Full, target: vec![], nats: None, perplexity: None, ratio: None };
+        let mut found = After {
+            kind,
+            continuation: String::new(),
+            tokens: vec![],
+            stop: Stop::Full,
+            target: vec![],
+            nats: None,
+            perplexity: None,
+            ratio: None,
+        };
         if line.is_cut(prompt.len()) {
             return Ok(found);
         }
@@ -273,7 +281,9 @@ impl Writer {
             if !log_prob.is_finite() {
                 return Err(ScreenshotError::BadModel("its numbers are so large that nothing it computes is one".to_owned()));
             }
-            found.target.push(Scored { log_prob, top: likeliest.into_iter().map(|(id, log_prob)| Guess::new(bpe, id, log_prob)).collect() });
+            found
+                .target
+                .push(Scored { log_prob, top: likeliest.into_iter().map(|(id, log_prob)| Guess::new(bpe, id, log_prob)).collect() });
         }
         going.back(prompt.len());
         let (written, stop) = go_on_from(ar, params, &mut going, asked.most, asked.choice);

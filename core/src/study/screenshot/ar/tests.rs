@@ -275,7 +275,8 @@ fn four_contexts_side_by_side_are_those_of_the_mean() {
         ids(text).into_iter().enumerate().map(|(number, id)| (vec![id], counts.contains(&(number + from)))).collect()
     };
     let parts = [vec![(ids(&asked.prompt), false)], part(&asked.target, &counted, 0)].concat();
-    let mut passage = |context: &str, parts: &[(Vec<u32>, bool)]| Passage::new(&bpe, &renderer, &mut Scratch::default(), context, parts).unwrap();
+    let passage =
+        |context: &str, parts: &[(Vec<u32>, bool)]| Passage::new(&bpe, &renderer, &mut Scratch::default(), context, parts).unwrap();
     let pair = [passage(&asked.context, &parts), passage(asked.other.as_deref().unwrap(), &[])];
     let expected = after_contexts(&ar, &params, &pair);
     assert_eq!((expected.tokens, found.counted), (counted.len(), counted.len()));
@@ -292,7 +293,10 @@ fn four_contexts_side_by_side_are_those_of_the_mean() {
             Kind::Words => Context::Text(&pair[0].words),
         };
         let (written, stop) = go_on(&ar, &params, place, &ids(&asked.prompt), 5, asked.choice);
-        assert_eq!((after.tokens.iter().map(|token| token.id).collect::<Vec<_>>(), after.stop), (written.iter().map(|one| one.0).collect(), stop));
+        assert_eq!(
+            (after.tokens.iter().map(|token| token.id).collect::<Vec<_>>(), after.stop),
+            (written.iter().map(|one| one.0).collect(), stop)
+        );
         assert!(after.target.iter().all(|scored| scored.top.len() == 3 && scored.top[0].log_prob >= scored.log_prob - 1e-9));
     }
 

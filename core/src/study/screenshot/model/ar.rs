@@ -82,7 +82,9 @@ impl ArConfig {
             [("columns", self.columns), ("rows", self.rows), ("patch_len", self.patch_len), ("vocab", self.vocab), ("limit", self.limit)];
         match sizes.iter().find(|(_, size)| *size == 0 || *size > 1 << 20) {
             Some((name, size)) => Err(format!("{name} is {size}")),
-            None if self.columns.saturating_mul(self.rows) > 1 << 20 => Err(format!("{} rows of {} patches are too many", self.rows, self.columns)),
+            None if self.columns.saturating_mul(self.rows) > 1 << 20 => {
+                Err(format!("{} rows of {} patches are too many", self.rows, self.columns))
+            }
             None => Ok(()),
         }
     }
@@ -138,7 +140,8 @@ impl<'a> Line<'a> {
             Context::Nothing => (&[][..], words_alone(&[], text, config.limit), 1),
             Context::Text(before) => (&[][..], words_alone(before, text, config.limit), 1 + before.len()),
         };
-        let mut line = Self { picture, places: vec![], positions: vec![], tokens: vec![], patches: vec![], text: 0, short: layout.ids.len() < header };
+        let mut line =
+            Self { picture, places: vec![], positions: vec![], tokens: vec![], patches: vec![], text: 0, short: layout.ids.len() < header };
         for (at, &id) in layout.ids.iter().enumerate().filter(|&(at, _)| layout.attention[at]) {
             // What is hidden predicts nothing and is not seen: the place before predicts this one.
             if let (Some(from), Some(target)) = (line.places.len().checked_sub(1), at.checked_sub(1)) {

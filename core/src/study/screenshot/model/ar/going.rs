@@ -69,8 +69,15 @@ impl Ar {
         if position >= self.config.limit || id as usize >= self.config.vocab {
             return false;
         }
-        let line =
-            Line { picture: &[], places: vec![Place::Token(id as usize)], positions: vec![position], tokens: vec![], patches: vec![], text: 0, short: false };
+        let line = Line {
+            picture: &[],
+            places: vec![Place::Token(id as usize)],
+            positions: vec![position],
+            tokens: vec![],
+            patches: vec![],
+            text: 0,
+            short: false,
+        };
         let mut tape = Tape::new(&params.mats);
         let (x, turned) = self.read(&mut tape, &[line], &going.layers);
         for (layer, var) in going.layers.iter_mut().zip(turned) {
