@@ -288,7 +288,7 @@ describe('screenshot studio', { skip, timeout: 600_000 }, () => {
     let [worst, slowest] = [0, 0];
     const context = 'lena has 7 red kites\nomar has 2 blue maps';
     for (const [settings, options] of [
-      [{}, ['--facts', '3', '--most', '12']],
+      [{}, ['--facts', '14', '--most', '12']],
       [{ facts: '8', temperature: '1', draw: '4', most: '20' }, ['--facts', '8', '--most', '20', '--temperature', '1', '--seed', '4']],
       [{ context, other: 'ruth has 3 pink hats', prompt: 'who has maps?', target: "omar. what has lena? 7 red kites. it's <b>", count: '0.6.7.8' }, ['--context', context, '--other', 'ruth has 3 pink hats', '--prompt', 'who has maps?', '--target', "omar. what has lena? 7 red kites. it's <b>", '--count', '0,6,7,8', '--most', '12']],
       [{ context, prompt: 'who has maps?' }, ['--context', context, '--prompt', 'who has maps?', '--target', '', '--most', '12']],
@@ -378,7 +378,7 @@ describe('screenshot studio', { skip, timeout: 600_000 }, () => {
     await context.close();
   });
 
-  test('all of it works offline after load, and the first view is there in three seconds on a warm cache', async () => {
+  test('all of it works offline after load', async () => {
     const { page, context } = await studio();
     await answered(page);
     await page.waitForFunction(() => globalThis.vitrine.page.models.files.size === 3);
@@ -394,6 +394,7 @@ describe('screenshot studio', { skip, timeout: 600_000 }, () => {
     console.log(`# ${await page.locator('#speed').innerText()}`);
     await context.setOffline(false);
     await page.reload();
+    await page.waitForFunction(() => globalThis.vitrine);
     await answered(page);
     const took = await page.evaluate(() => performance.now());
     console.log(`# first answer on a warm cache after ${took.toFixed(0)} ms`);

@@ -13,7 +13,7 @@ import { Picture } from './picture.js';
 const TEXTS = ['context', 'other', 'prompt', 'target'];
 const NUMBERS = { most: 12, draw: 0, temperature: 0 };
 /** The example shown first. */
-const FACTS = 3;
+const FACTS = 14;
 const MOST_IN_ADDRESS = 1500;
 /** Screen pixels a pixel of a picture; less where a page is wider than its room. */
 const ZOOM = 2;

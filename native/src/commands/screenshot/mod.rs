@@ -41,7 +41,7 @@ pub enum Command {
     Perplexity(pretrain::Perplexity),
     /// Let an autoregressive model go on after a picture of what came before; with --beside also after nothing, a wrong picture and words, and with what a given text costs after each.
     #[command(
-        after_help = "Examples:\n  vitrine screenshot continue --model pages.safetensors --context $'lena has 7 red kites\\nomar has 2 blue maps' --prompt 'who has maps?'\n  vitrine screenshot continue --model www/models/screenshot/facts.safetensors --beside --context 'lena has 7 red kites' --other 'omar has 2 blue maps' --prompt 'what has lena?' --target '7 red kites.'\n  vitrine screenshot continue --model www/models/screenshot/facts.safetensors --beside --facts 3"
+        after_help = "Examples:\n  vitrine screenshot continue --model pages.safetensors --context $'lena has 7 red kites\\nomar has 2 blue maps' --prompt 'who has maps?'\n  vitrine screenshot continue --model www/models/screenshot/facts.safetensors --beside --context 'lena has 7 red kites' --other 'omar has 2 blue maps' --prompt 'what has lena?' --target '7 red kites.'\n  vitrine screenshot continue --model www/models/screenshot/facts.safetensors --beside --facts 14"
     )]
     Continue(go_on::Continue),
     /// Look into a model: hidden patches redrawn, every token with its probability, where it looks.

@@ -280,7 +280,7 @@ fn four_contexts_side_by_side_are_those_of_the_mean() {
         ids(text).into_iter().enumerate().map(|(number, id)| (vec![id], counts.contains(&(number + from)))).collect()
     };
     let parts = [vec![(ids(&asked.prompt), false)], part(&asked.target, &counted, 0)].concat();
-    let mut passage =
+    let passage =
         |context: &str, parts: &[(Vec<u32>, bool)]| Passage::new(&bpe, &renderer, &mut Scratch::default(), context, parts).unwrap();
     let pair = [passage(&asked.context, &parts), passage(asked.other.as_deref().unwrap(), &[])];
     let expected = after_contexts(&ar, &params, &pair);
