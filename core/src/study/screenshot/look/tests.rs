@@ -55,7 +55,7 @@ fn losses_are_those_of_training() {
     assert!(picture.counted().count() > 1 && look.tokens.iter().any(|token| token.masked), "{}", look.drawn);
     let labels = look.tokens.iter().filter(|token| token.drawn).map(|token| token.id).collect();
     let weights = Weights::default();
-    let found = losses(&looker.ptp, &looker.trained.params, &[Example { picture: picture.clone(), labels }], weights, false).0;
+    let found = losses(&looker.ptp, &looker.trained.params, &[Example { picture: picture.clone(), labels }], weights, false).unwrap().0;
     assert!((look.loss.text.unwrap() - found.text).abs() < 1e-5, "{:?} {found:?}", look.loss);
     assert!((look.loss.pixel.unwrap() - found.pixel).abs() < 1e-5, "{:?} {found:?}", look.loss);
     // Only what is hidden and attended to is redrawn, and nowhere else do the pictures differ.
