@@ -308,25 +308,25 @@ fn whole_models_have_the_losses_and_gradients_of_plain_memory() {
     }
 }
 
-/// Largest difference of two models' numbers.
-fn farthest(a: &Params, b: &Params) -> f32 {
+/// Distance of two models, all numbers together. Not number by number: the biases of keys change nothing that a model computes, so their gradients are rounding alone, which AdamW makes large.
+fn distance(a: &Params, b: &Params) -> f64 {
     let all = |params: &Params| params.mats.iter().flat_map(|mat| mat.data.clone()).collect::<Vec<f32>>();
-    all(a).iter().zip(all(b)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    all(a).iter().zip(all(b)).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()
 }
 
-/// Twenty steps end where those of plain memory end, within a hundredth of what they move: AdamW divides by a gradient's size, so a rounded gradient near zero may turn a step around.
+/// Twenty steps end where those of plain memory end, within a hundredth of the way that they went.
 #[test]
 fn a_training_on_a_device_ends_where_plain_memory_does_and_goes_on_from_either() {
     let config = small();
     let (bpe, corpus) = words(&config);
     let mut lab = MemoryLab::new(Device::flex());
     let (wanted, history) = pretrain(&config, &bpe, &corpus, &Place::Memory, &mut lab, "read").unwrap();
-    let moved = farthest(&wanted, &Ptp::new(config.model_for(&bpe)).init(config.seed));
+    let moved = distance(&wanted, &Ptp::new(config.model_for(&bpe)).init(config.seed));
     for (label, device) in devices() {
         let place = Place::Device(device, Precision::F32);
         let mut lab = MemoryLab::new(Device::flex());
         let (found, losses) = pretrain(&config, &bpe, &corpus, &place, &mut lab, "read").unwrap();
-        let apart = farthest(&found, &wanted);
+        let apart = distance(&found, &wanted);
         assert!(apart < 0.01 * moved && moved > 0.01, "{label}: {apart} of {moved}");
         for (a, b) in losses.iter().flatten().zip(history.iter().flatten()) {
             assert!((a - b).abs() < 1e-3 * (1.0 + b.abs()), "{label}: {losses:?} {history:?}");
@@ -339,7 +339,8 @@ fn a_training_on_a_device_ends_where_plain_memory_does_and_goes_on_from_either()
             assert!(matches!(stopped, Err(ScreenshotError::Lab(LabError::Stopped { step: 10 }))));
             lab.stop_at = None;
             let (again, losses) = pretrain(&config, &bpe, &corpus, second, &mut lab, "read").unwrap();
-            assert!(farthest(&again, &wanted) < 0.01 * moved, "{label}: {}", farthest(&again, &wanted));
+            let apart = distance(&again, &wanted);
+            assert!(apart < 0.01 * moved, "{label}: {apart} of {moved}");
             for (a, b) in losses.iter().flatten().zip(history.iter().flatten()) {
                 assert!((a - b).abs() < 1e-3 * (1.0 + b.abs()), "{label}: {losses:?} {history:?}");
             }
