@@ -166,7 +166,7 @@ fn an_autoregressive_model_is_trained_measured_and_goes_on() {
     assert!(["2", "3", "4"].iter().any(|seed| drawn_by(seed)["tokens"] != drawn_by("1")["tokens"]), "chance has a say");
     let plain = fine(&["screenshot", "continue", "--model", &facts, "--beside", "--facts", "4"]);
     assert!(plain.contains("after") && plain.contains("over nothing's"), "{plain}");
-    refused_as(&["screenshot", "continue", "--model", &facts, "--temperature", "-1"], "temperature");
+    refused_as(&["screenshot", "continue", "--model", &facts, "--temperature", "99"], "temperature");
     refused_as(&["screenshot", "finetune", "--model", &facts, "--data", "."], "it is not a vitrine.screenshot/1 file");
     refused_as(&["screenshot", "continue", "--model", &text], "cannot be used");
     refused_as(&[&["screenshot", "pretrain", "--autoregressive", "--out", &facts][..], &set(&["drawn=1"])].concat(), "8 to 65,536");
