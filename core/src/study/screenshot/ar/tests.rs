@@ -155,7 +155,7 @@ fn a_line_goes_on_row_by_row_as_if_read_at_once() {
             }
         }
         // The rows of a text name its tokens as the loss counts them, and a line taken back goes on as from there.
-        let losses = ar.losses(&mut Tape::new(&params.mats), &[Line::new(&ar.config, context, &text)]).text.remove(0);
+        let losses = ar.losses(&mut Tape::new(&params.mats), &[Line::new(&ar.config, context, &text)]).unwrap().text.remove(0);
         let logits = ar.logits(&params, &going, 0..text.len());
         for (place, (loss, &id)) in losses.iter().zip(&text).enumerate() {
             let row = logits.row(place);
@@ -283,7 +283,7 @@ fn four_contexts_side_by_side_are_those_of_the_mean() {
     let passage =
         |context: &str, parts: &[(Vec<u32>, bool)]| Passage::new(&bpe, &renderer, &mut Scratch::default(), context, parts).unwrap();
     let pair = [passage(&asked.context, &parts), passage(asked.other.as_deref().unwrap(), &[])];
-    let expected = after_contexts(&ar, &params, &pair);
+    let expected = after_contexts(&ar, &params, &pair, &crate::study::screenshot::model::Place::Memory).unwrap();
     assert_eq!((expected.tokens, found.counted), (counted.len(), counted.len()));
     let nats: Vec<f64> = found.after.iter().map(|after| after.nats.unwrap()).collect();
     for (own, theirs) in nats.iter().zip([expected.nothing, expected.picture, expected.wrong, expected.words]) {
