@@ -183,7 +183,7 @@ fn trees_are_drawn_branch_for_branch_and_large_ones_stay_small() {
     // Twice, for wide and for narrow screens, and once in the table.
     let figures = html.split("<details").next().unwrap();
     for at in 0..40 {
-        let title = format!("<title>stretch{at} &lt;b&gt; of a text that is much too long for the place that it is given. a note</title>");
+        let title = format!("<title>stretch{at} &lt;b&gt; of a text that is much too long for the place that it is given; a note</title>");
         assert_eq!(figures.matches(&title).count(), 2, "{at}");
         assert_eq!(
             html.matches(&format!("stretch{at} &lt;b&gt; of a text that is much too long for the place that it is given</bdi>")).count(),

@@ -258,7 +258,9 @@ fn the_gpu_preset_runs_on_what_is_there() {
     assert_eq!((&study["natural"], &study["pretrain"]["render"]["width"]), (&true.into(), &2048.into()));
     assert_eq!(study["pretrain"]["precision"], "f32", "plain memory computes in single precision");
     refused_as(&["run", "screenshot", "--preset", "gpu", "--resume", folder.to_str().unwrap()], "takes its settings from there");
-    refused_as(&["run", "screenshot", "--preset", "paper"], "invalid value");
+    let unknown = vitrine(&["run", "screenshot", "--preset", "paper"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(text(&unknown.stderr).contains("possible values: quick, gpu"), "{}", text(&unknown.stderr));
 }
 
 #[test]

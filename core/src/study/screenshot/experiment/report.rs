@@ -153,7 +153,10 @@ impl Results {
         let after = &self.pages.after;
         let values = [after.nothing, after.wrong, after.picture, after.words].map(|nats| Some(nats.exp()));
         let bars = Bars {
-            value: Axis { range: Some([1.0, after.nothing.exp().max(after.wrong.exp())]), ..Axis::new("perplexity of answers", "") },
+            value: Axis {
+                range: Some([1.0, after.nothing.exp().max(after.wrong.exp()).max(2.0)]),
+                ..Axis::new("perplexity of answers", "")
+            },
             categories: ["nothing", "another page's picture", "the page's picture", "the page in words"].map(str::to_owned).to_vec(),
             groups: vec![BarGroup { name: "kept-out pages".into(), values: values.to_vec(), band: None }],
             ..Bars::default()
