@@ -50,9 +50,9 @@ describe('site', { skip, timeout: 1_800_000 }, () => {
   });
 
   test('pages can be read without scripts, and say where one is needed', async () => {
-    for (const path of ['', 'circuit.html', 'prune.html', 'beam.html', 'readings.html']) {
+    for (const path of ['', 'circuit.html', 'prune.html', 'beam.html', 'readings.html', 'studio.html']) {
       const { page, context } = await visit(browser, server.url, { path, context: { javaScriptEnabled: false } });
-      assert.match(await page.locator('noscript').innerText(), /JavaScript and WebAssembly/);
+      assert.match(await page.locator('main noscript').innerText(), /JavaScript and WebAssembly/);
       assert.ok(await page.getByRole('navigation').isVisible());
       assert.equal(await page.locator('main :is(button, input, select):visible').count(), 0, `${path}: nothing that would do nothing`);
       await context.close();

@@ -308,7 +308,7 @@ fn whole_models_have_the_losses_and_gradients_of_plain_memory() {
     }
 }
 
-/// Distance of two models, all numbers together. Not number by number: the biases of keys change nothing that a model computes, so their gradients are rounding alone, which AdamW makes large.
+/// Distance of two models, all numbers together. Not number by number: the biases of keys change nothing that a model computes, so their gradients are rounding alone, which `AdamW` makes large.
 fn distance(a: &Params, b: &Params) -> f64 {
     let all = |params: &Params| params.mats.iter().flat_map(|mat| mat.data.clone()).collect::<Vec<f32>>();
     all(a).iter().zip(all(b)).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt()

@@ -172,7 +172,7 @@ impl Writer {
             return Err(ScreenshotError::BadModel(format!("its {limit} places leave no room for text after a picture")));
         }
         let renderer = trained.renderer_with(sources, allow_mismatch)?;
-        Ok(Self { ar, trained, renderer })
+        Ok(Self { trained, ar, renderer })
     }
 
     /// Numbers of the model.

@@ -283,7 +283,7 @@ fn four_contexts_side_by_side_are_those_of_the_mean() {
     let passage =
         |context: &str, parts: &[(Vec<u32>, bool)]| Passage::new(&bpe, &renderer, &mut Scratch::default(), context, parts).unwrap();
     let pair = [passage(&asked.context, &parts), passage(asked.other.as_deref().unwrap(), &[])];
-    let expected = after_contexts(&ar, &params, &pair, &crate::study::screenshot::model::Place::Memory).unwrap();
+    let expected = after_contexts(&ar, &params, &pair, &Place::Memory).unwrap();
     assert_eq!((expected.tokens, found.counted), (counted.len(), counted.len()));
     let nats: Vec<f64> = found.after.iter().map(|after| after.nats.unwrap()).collect();
     for (own, theirs) in nats.iter().zip([expected.nothing, expected.picture, expected.wrong, expected.words]) {

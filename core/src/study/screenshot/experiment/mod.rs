@@ -253,10 +253,7 @@ fn pages(config: &ExperimentConfig, lines: &[String], place: &Place, lab: &mut d
     if config.natural && kept.tokens() == 0 {
         return Err(ScreenshotError::NoData { what: "the last tenth of the text".to_owned(), least: "eight bytes in a line" });
     }
-    let source = |corpus| match config.natural {
-        true => Source::Text { corpus, drawn: settings.drawn, text: settings.text },
-        false => Source::Facts,
-    };
+    let source = |corpus| if config.natural { Source::Text { corpus, drawn: settings.drawn, text: settings.text } } else { Source::Facts };
     let (params, history) = train(&settings, source(&learned), &bpe, place, lab, "pages: training")?;
     let ar = Ar { config: settings.model_for(&bpe) };
     let renderer = Renderer::bundled(settings.render.clone())?;

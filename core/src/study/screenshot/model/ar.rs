@@ -324,7 +324,8 @@ impl Ar {
                     let keys = tape.under(vec![keys, turned]);
                     let new = tape.rows_of(turned);
                     // One row at a time sees all before it and itself, so nothing has to be hidden.
-                    let spans = Spans { queries: vec![0..new], keys: vec![0..past.rows + new], causal: false };
+                    let [queries, keys_of] = [new, past.rows + new].map(|rows| std::iter::once(0..rows).collect());
+                    let spans = Spans { queries, keys: keys_of, causal: false };
                     tape.attend(turned, keys, attention, spans)
                 }
             };

@@ -382,12 +382,11 @@ fn train_once<E: Encoder>(
     let last = tail.len() - tail.len().div_ceil(10);
     let last_loss = tail[last..].iter().sum::<f64>() / (tail.len() - last).max(1) as f64;
     let steps;
-    (tuned.params, steps) = match best {
-        Some((_, step, params)) => (params, step),
-        None => {
-            let step = learner.step();
-            (learner.end()?.0, step)
-        }
+    (tuned.params, steps) = if let Some((_, step, params)) = best {
+        (params, step)
+    } else {
+        let step = learner.step();
+        (learner.end()?.0, step)
     };
     Ok((last_loss, steps))
 }

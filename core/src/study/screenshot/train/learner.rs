@@ -118,6 +118,7 @@ impl Learner {
     ///
     /// # Errors
     /// [`ScreenshotError::NotANumber`], [`ScreenshotError::Device`].
+    #[cfg_attr(not(feature = "burn"), expect(unused_variables, reason = "in plain memory a step tells at once"))]
     pub fn losses(&mut self, phase: &str) -> Result<Vec<[f64; 2]>, ScreenshotError> {
         match self {
             Self::Memory(_, losses) => Ok(std::mem::take(losses)),

@@ -1,7 +1,7 @@
 //! The calls of a model in tensors of any device.
 //!
 //! **Method.** Each call computes its closed form by tensor operations and notes what it did; walking the notes backwards gives the gradients, which stay on the device. Ragged texts are
-//! gathered into padded ones for attention alone ([`ragged`]); all else works on rows, so nothing is computed for padding. Gradients are written by hand as in plain memory, rather than followed
+//! gathered into padded ones for attention alone (`ragged`); all else works on rows, so nothing is computed for padding. Gradients are written by hand as in plain memory, rather than followed
 //! by burn's autodiff: nothing more is kept than a pullback needs, and a build has no second backend. With [`Precision::Bf16`] the products' factors are rounded; parameters, sums over rows,
 //! norms, softmax and losses are in single precision.
 
