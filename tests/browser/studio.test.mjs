@@ -358,11 +358,16 @@ describe('screenshot studio', { skip, timeout: 600_000 }, () => {
     await written(page);
     assert.equal((await beside(page)).counted, found.target.length);
     // Swapped, the true picture is the wrong one.
-    await page.locator('#more-facts').click();
-    await written(page);
+    // The next example is asked of the worker first: until it is there the old answer stands.
+    const changed = async (button) => {
+      const before = await page.evaluate(() => globalThis.vitrine.page.writing.asked.context);
+      await page.locator(button).click();
+      await page.waitForFunction((old) => globalThis.vitrine.page.writing.asked.context !== old, before);
+      await written(page);
+    };
+    await changed('#more-facts');
     const right = (await beside(page)).after[1];
-    await page.locator('#swap').click();
-    await written(page);
+    await changed('#swap');
     assert.deepEqual((await beside(page)).after[2].target, right.target);
     await page.locator('#prompt').fill('<img src=x onerror=alert(1)>');
     await written(page);
