@@ -157,10 +157,10 @@ fn searches(id: &str, title: &str, body: &Searches, caption: &Markup) -> Markup 
             rows.push(vec![
                 html! { (shown(&tree.name, 60)) },
                 html! { (depth) },
-                html! { span.wide { (shown(&branch.text, CELL)) } },
+                html! { (shown(&branch.text, CELL)) },
                 score(branch.score),
                 html! { @if let Some(allowed) = branch.allowed { (count(allowed)) } },
-                html! { span.wide { (fate) (place) @if !branch.note.is_empty() { "; " (shown(&branch.note, CELL)) } } },
+                html! { (fate) (place) @if !branch.note.is_empty() { "; " (shown(&branch.note, CELL)) } },
             ]);
         }
         for (place, listed) in tree.list.iter().enumerate() {
@@ -168,10 +168,10 @@ fn searches(id: &str, title: &str, body: &Searches, caption: &Markup) -> Markup 
             rows.push(vec![
                 html! { (shown(&tree.name, 60)) },
                 html! {},
-                html! { span.wide { (shown(&listed.text, CELL)) } },
+                html! { (shown(&listed.text, CELL)) },
                 score(listed.score),
                 html! {},
-                html! { span.wide { "number " (place + 1) ", " (shown(&listed.source, CELL)) @for letter in readings { ", reading " (letter) } } },
+                html! { "number " (place + 1) ", " (shown(&listed.source, CELL)) @for letter in readings { ", reading " (letter) } },
             ]);
         }
     }
