@@ -74,13 +74,15 @@ describe('screenshot studio', { skip, timeout: 600_000 }, () => {
   });
 
   test('the shown command draws the shown picture', async () => {
-    const { page, context } = await studio(address({ text: "it's <b> “quoted”", layout: 'page', patch: '8x8', size: '11' }));
-    const command = await page.locator('#command').innerText();
-    const place = await mkdtemp(join(tmpdir(), 'vitrine-studio-'));
-    execFileSync('bash', ['-c', command.replace(/^vitrine/, `'${binary}'`)], { cwd: place });
-    const shown = await downloaded(page, () => page.locator('#save-png').click());
-    assert.deepEqual(await readFile(join(place, 'picture.png')), shown.bytes);
-    await context.close();
+    for (const text of ["it's <b> “quoted”", '--out of sight']) {
+      const { page, context } = await studio(address({ text, layout: 'page', patch: '8x8', size: '11' }));
+      const command = await page.locator('#command').innerText();
+      const place = await mkdtemp(join(tmpdir(), 'vitrine-studio-'));
+      execFileSync('bash', ['-c', command.replace(/^vitrine/, `'${binary}'`)], { cwd: place });
+      const shown = await downloaded(page, () => page.locator('#save-png').click());
+      assert.deepEqual(await readFile(join(place, 'picture.png')), shown.bytes);
+      await context.close();
+    }
   });
 
   test('patches are walked, read and hidden, and the address keeps what is shown', async () => {
@@ -291,6 +293,7 @@ describe('screenshot studio', { skip, timeout: 600_000 }, () => {
       [{}, ['--facts', '14', '--most', '12']],
       [{ facts: '8', temperature: '1', draw: '4', most: '20' }, ['--facts', '8', '--most', '20', '--temperature', '1', '--seed', '4']],
       [{ context, other: 'ruth has 3 pink hats', prompt: 'who has maps?', target: "omar. what has lena? 7 red kites. it's <b>", count: '0.6.7.8' }, ['--context', context, '--other', 'ruth has 3 pink hats', '--prompt', 'who has maps?', '--target', "omar. what has lena? 7 red kites. it's <b>", '--count', '0,6,7,8', '--most', '12']],
+      [{ context: '-7 red kites', prompt: '--who', target: '-omar' }, ['--context=-7 red kites', '--prompt=--who', '--target=-omar', '--most', '12']],
       [{ context, prompt: 'who has maps?' }, ['--context', context, '--prompt', 'who has maps?', '--target', '', '--most', '12']],
     ]) {
       const { page, context: opened, seen } = await studio(address({ tab: 'write', ...settings }));

@@ -6,6 +6,7 @@ import { sort, watch } from '../files.js';
 import { models, source, weights } from '../host.js';
 import { brief } from '../numbers.js';
 import { fault, say, seed } from '../page.js';
+import { option } from '../shell.js';
 import * as state from '../state.js';
 import { Client } from '../worker/client.js';
 import { Panel } from './panel.js';
@@ -126,8 +127,7 @@ async function search() {
 /** For a model of the person's own: those of the site are folders of the source. */
 function commandOf(method, s, prompt) {
   if (byId('model').value !== 'files') return '';
-  const quoted = `'${prompt.replaceAll("'", "'\\''")}'`;
-  return `vitrine decode --model ${page.files.list.length > 1 ? 'FOLDER' : page.files.list[0].name} --prompt ${quoted} --max-tokens ${s.tokens} ${method.words(s)}${blocks() ? ' --weights blocks' : ''} --trace`;
+  return `vitrine decode --model ${page.files.list.length > 1 ? 'FOLDER' : page.files.list[0].name} ${option('--prompt', prompt)} --max-tokens ${s.tokens} ${method.words(s)}${blocks() ? ' --weights blocks' : ''} --trace`;
 }
 
 function remember(s, prompt) {

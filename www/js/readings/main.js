@@ -6,6 +6,7 @@ import { watch } from '../files.js';
 import { database } from '../host.js';
 import { brief, count } from '../numbers.js';
 import { fault, say, seed } from '../page.js';
+import { option } from '../shell.js';
 import * as state from '../state.js';
 import * as store from '../store.js';
 import { Client } from '../worker/client.js';
@@ -179,9 +180,8 @@ async function search() {
 }
 
 function command(method, s, question, example) {
-  const quoted = `'${question.replaceAll("'", "'\\''")}'`;
   const from = example ? `--schema www/databases/${example.file}` : page.own.bytes ? `--db ${page.own.title}` : '--schema FILE.sql';
-  return `vitrine sql decode --model ${page.model.base ? 'www/models/sql' : 'FOLDER'} ${from} --question ${quoted} ${method.words(s)} --trace`;
+  return `vitrine sql decode --model ${page.model.base ? 'www/models/sql' : 'FOLDER'} ${from} ${option('--question', question)} ${method.words(s)} --trace`;
 }
 
 function buttons() {

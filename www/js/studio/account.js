@@ -2,6 +2,7 @@
 
 import { byId, make } from '../dom.js';
 import { brief, count } from '../numbers.js';
+import { option } from '../shell.js';
 
 /** The published size of text, 10 points at 100 dots an inch; its slider's step is coarser than that. */
 export const PUBLISHED = 1000 / 72;
@@ -25,12 +26,9 @@ export function account(report, patches, milliseconds) {
   byId('missing').textContent = listed.length ? `No font has ${listed.join(', ')}${report.missing_list.length > 20 ? ' and others' : ''}.` : '';
 }
 
-/** A text as one word of a shell. */
-export const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-
 /** What draws this picture on the command line. @param {any} config @param {string} text */
 export function command(config, text) {
-  const words = ['vitrine screenshot render --text', quote(text)];
+  const words = ['vitrine screenshot render', option('--text', text)];
   if (config.newline === 'break') words.push(`--page ${config.height}x${config.width}`, '--newline line');
   else words.push(`--patches ${config.width / config.patch_width}`);
   if (config.patch_width !== 16 || config.patch_height !== 16) words.push(`--patch ${config.patch_height}x${config.patch_width}`);

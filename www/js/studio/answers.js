@@ -2,7 +2,7 @@
 
 import { byId, make, visible } from '../dom.js';
 import { brief, count, fixed, percent } from '../numbers.js';
-import { quote } from './account.js';
+import { option, quote } from '../shell.js';
 import * as compare from './compare.js';
 import { plot } from './losses.js';
 import { Picture } from './picture.js';
@@ -99,7 +99,7 @@ export class Answers {
     const own = (name, list) => (list?.length ? [`--${name} ${list.join(',')}`] : []);
     const rate = (list, drawn) => (list?.length === 0 ? 0 : drawn);
     const file = this.model === 'own' ? quote(this.models.own.name) : `www/models/screenshot/${this.model === 'none' ? 'ptp' : this.model}.safetensors`;
-    byId('look-command').textContent = ['vitrine screenshot reconstruct --model', file, '--text', quote(asked.text), `--rate ${rate(asked.hidden, asked.patch_rate)} --text-rate ${rate(asked.masked, asked.text_rate)}`, ...(asked.hide === 'single' ? ['--single'] : []), ...(asked.seed ? [`--seed ${asked.seed}`] : []),
+    byId('look-command').textContent = ['vitrine screenshot reconstruct --model', file, option('--text', asked.text), `--rate ${rate(asked.hidden, asked.patch_rate)} --text-rate ${rate(asked.masked, asked.text_rate)}`, ...(asked.hide === 'single' ? ['--single'] : []), ...(asked.seed ? [`--seed ${asked.seed}`] : []),
       ...own('hide', asked.hidden), ...own('mask', asked.masked), ...(this.model === 'none' ? ['--untrained 0'] : []), ...stress.words(asked.stress), '--out seen.png'].join(' ');
   }
 

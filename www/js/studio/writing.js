@@ -4,8 +4,8 @@ import { csv } from '../csv.js';
 import { byId, make, save, visible } from '../dom.js';
 import { brief, count } from '../numbers.js';
 import { fault, say } from '../page.js';
+import { option, quote } from '../shell.js';
 import * as state from '../state.js';
-import { quote } from './account.js';
 import { Continued } from './continued.js';
 import { Costs } from './costs.js';
 import { Picture } from './picture.js';
@@ -179,7 +179,7 @@ export class Writing {
     const { temperature, seed } = asked.choice;
     const count_of = asked.counts && asked.target ? [`--count ${asked.counts.length ? asked.counts.join(',') : 4095}`] : [];
     return [
-      'vitrine screenshot continue --beside --model', file, '--context', quote(asked.context), ...(asked.other === null ? [] : ['--other', quote(asked.other)]), '--prompt', quote(asked.prompt), '--target', quote(asked.target),
+      'vitrine screenshot continue --beside --model', file, option('--context', asked.context), ...(asked.other === null ? [] : [option('--other', asked.other)]), option('--prompt', asked.prompt), option('--target', asked.target),
       ...count_of, `--most ${asked.most}`, ...(temperature > 0 ? [`--temperature ${temperature}`, `--seed ${seed}`] : []),
     ].join(' ');
   }
