@@ -25,6 +25,7 @@ use vitrine_core::{
 
 use crate::{
     atomic::{hash_file, read_bounded, sha256_hex},
+    device::Work,
     registry::{self, FileSource},
 };
 
@@ -195,7 +196,15 @@ pub fn encoder(name: &str) -> Result<(Sentences, BTreeMap<String, String>)> {
 /// # Errors
 /// One line that says why it cannot be used.
 pub fn device(name: &str) -> Result<(Device, String)> {
-    crate::device::open(name)
+    crate::device::open(name, Work::Models)
+}
+
+/// The same, checked for the training of screenshot models too.
+///
+/// # Errors
+/// As [`device`].
+pub fn device_for_screenshots(name: &str) -> Result<(Device, String)> {
+    crate::device::open(name, Work::Screenshots)
 }
 
 /// Reads a circuit in any of the known formats: vitrine's JSON, EAP-IG's JSON, an edge list as JSON or text.

@@ -7,7 +7,7 @@
 use crate::tensor::Tensor;
 
 use super::{
-    cpu::{self, Host, back},
+    cpu::{self, Host, TiledRows, back},
     product::sum_of_rows,
 };
 
@@ -61,6 +61,34 @@ impl Norm {
 }
 
 impl Norm {
+    /// [`Self::pullback`] written to tiles from row `at`, where all is plain memory; else its arguments come back.
+    ///
+    /// # Errors
+    /// The arguments.
+    pub(super) fn pullback_into_tiles(
+        &self,
+        x: Tensor<2>,
+        d_out: Tensor<2>,
+        tiles: &mut TiledRows,
+        at: usize,
+    ) -> Result<(), (Tensor<2>, Tensor<2>)> {
+        let norm = match self {
+            Self::Layer { scale, eps, .. } => (scale, true, *eps),
+            Self::Rms { scale, eps } => (scale, false, *eps),
+            Self::None => return Err((x, d_out)),
+        };
+        if !cpu::whole_tiles(x.dims()[1]) {
+            return Err((x, d_out));
+        }
+        match (Host::new(x), Host::new(d_out)) {
+            (Ok(x), Ok(d_out)) => {
+                cpu::norm_pullback_into_tiles(x, d_out, norm, tiles, at);
+                Ok(())
+            }
+            (x, d_out) => Err((back(x), back(d_out))),
+        }
+    }
+
     /// Gradients of the scale and of the shift, where there are such, from the input and the gradient at the output, both `[rows, d_model]`.
     pub fn weight_gradients(&self, x: Tensor<2>, d_out: Tensor<2>) -> (Option<Tensor<1>>, Option<Tensor<1>>) {
         let (centred, eps) = match self {

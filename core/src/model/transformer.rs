@@ -207,13 +207,11 @@ impl Block {
         Qkv(by_reader)
     }
 
-    /// Gradients at the per-reader inputs, `[readers, tokens, d_model]`, from those at q, k and v; `input` is what was read.
-    pub fn project_pullback(&self, input: Tensor<3>, d: Qkv, d_head: usize) -> Tensor<3> {
-        let [readers, tokens, d_model] = input.dims();
-        let d = d.0.permute([1, 0, 2, 3]).reshape([readers, tokens, d_head]);
-        let d_normed = product::batched(d, self.per_reader_weight(readers, d_head).swap_dims(1, 2), None);
-        let rows = readers * tokens;
-        self.norm_attn.pullback(input.reshape([rows, d_model]), d_normed.reshape([rows, d_model])).reshape([readers, tokens, d_model])
+    /// Gradients at the normed per-reader inputs, `[readers, tokens, d_model]`, from those at q, k and v; [`Self::norm_attn`]'s pullback comes next.
+    pub fn project_pullback(&self, d: Qkv, d_head: usize) -> Tensor<3> {
+        let [batch, readers, seq, _] = d.0.dims();
+        let d = d.0.permute([1, 0, 2, 3]).reshape([readers, batch * seq, d_head]);
+        product::batched(d, self.per_reader_weight(readers, d_head).swap_dims(1, 2), None)
     }
 
     /// The projection as one matrix a reader, `[readers, d_model, d_head]`.

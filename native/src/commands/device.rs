@@ -7,7 +7,7 @@ use vitrine_core::device::check::TOLERANCE;
 use super::{Context, print_json};
 use crate::{
     Outcome,
-    device::{self, Name, Verdict},
+    device::{self, Name, Verdict, Work},
 };
 
 #[derive(Debug, Subcommand)]
@@ -19,13 +19,19 @@ pub enum Command {
     List,
     /// The self-check in this process, as one line of JSON.
     #[command(hide = true)]
-    Check { name: String },
+    Check {
+        name: String,
+        /// What trains screenshot models, too.
+        #[arg(long)]
+        screenshots: bool,
+    },
 }
 
 pub fn run(command: Command, context: Context) -> Result<Outcome> {
     match command {
-        Command::Check { name } => {
-            let verdict = device::check_here(Name::parse(&name)?);
+        Command::Check { name, screenshots } => {
+            let work = if screenshots { Work::Screenshots } else { Work::Models };
+            let verdict = device::check_here(Name::parse(&name)?, work);
             println!("{}", serde_json::to_string(&verdict)?);
             Ok(if verdict.works() { Outcome::Fine } else { Outcome::CheckFailed })
         }

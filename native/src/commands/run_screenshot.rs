@@ -162,7 +162,7 @@ fn read(sources: &Sources, seed: u64, record: &mut RunRecord) -> Result<Data> {
 }
 
 pub fn run(args: &Screenshot, context: Context) -> Result<Outcome> {
-    let (device, device_name) = open::device(&args.device)?;
+    let (device, device_name) = open::device_for_screenshots(&args.device)?;
     if args.device == "auto" && !context.quiet {
         eprintln!("device: {device_name}");
     }

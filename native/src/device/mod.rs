@@ -43,6 +43,15 @@ impl std::fmt::Display for Name {
     }
 }
 
+/// What a device is to be used for, and so what its self-check computes: each kernel that it compiles takes time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Language models and their circuits.
+    Models,
+    /// These and the training of screenshot models.
+    Screenshots,
+}
+
 fn names() -> String {
     Kind::ALL.map(Kind::name).join(", ")
 }
@@ -51,11 +60,11 @@ fn names() -> String {
 ///
 /// # Errors
 /// One line that says why the device cannot be used.
-pub fn open(text: &str) -> Result<(Device, String)> {
+pub fn open(text: &str, work: Work) -> Result<(Device, String)> {
     if text == "auto" {
         for kind in Kind::ALL.into_iter().filter(|kind| kind.is_compiled()) {
             let name = Name { kind, index: 0 };
-            let verdict = probe::check(name);
+            let verdict = probe::check(name, work);
             if verdict.works() && !verdict.software {
                 return opened(name, &verdict);
             }
@@ -63,7 +72,7 @@ pub fn open(text: &str) -> Result<(Device, String)> {
         bail!("no device passes its self-check; see `vitrine device list`");
     }
     let name = Name::parse(text)?;
-    opened(name, &probe::check(name))
+    opened(name, &probe::check(name, work))
 }
 
 fn opened(name: Name, verdict: &Verdict) -> Result<(Device, String)> {
@@ -80,10 +89,10 @@ fn opened(name: Name, verdict: &Verdict) -> Result<(Device, String)> {
 pub fn list() -> Vec<(Name, Verdict)> {
     let mut rows = vec![];
     for kind in Kind::ALL {
-        let first = probe::check(Name { kind, index: 0 });
+        let first = probe::check(Name { kind, index: 0 }, Work::Screenshots);
         let count = first.devices.min(MOST_LISTED);
         rows.push((Name { kind, index: 0 }, first));
-        rows.extend((1..count).map(|index| Name { kind, index }).map(|name| (name, probe::check(name))));
+        rows.extend((1..count).map(|index| Name { kind, index }).map(|name| (name, probe::check(name, Work::Screenshots))));
     }
     rows
 }
@@ -106,15 +115,15 @@ mod tests {
 
     #[test]
     fn the_cpu_works_and_has_one_device() {
-        assert_eq!(open("cpu").unwrap().1, "cpu");
-        let error = open("cpu:1").unwrap_err().to_string();
+        assert_eq!(open("cpu", Work::Screenshots).unwrap().1, "cpu");
+        let error = open("cpu:1", Work::Models).unwrap_err().to_string();
         assert!(error.contains("1 device"), "{error}");
     }
 
     #[test]
     fn kinds_that_are_not_compiled_in_say_how_to_get_them() {
         for kind in Kind::ALL.into_iter().filter(|kind| !kind.is_compiled()) {
-            let error = open(kind.name()).unwrap_err().to_string();
+            let error = open(kind.name(), Work::Models).unwrap_err().to_string();
             assert!(error.contains(&format!("--features {}", kind.name())), "{error}");
         }
     }

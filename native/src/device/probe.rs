@@ -13,9 +13,12 @@ use std::{
     time::Duration,
 };
 
-use vitrine_core::device::{Kind, adapter_name, check};
+use vitrine_core::{
+    device::{Kind, adapter_name, check},
+    study::screenshot::model::device::check as screenshots,
+};
 
-use super::{Name, Problem, Verdict};
+use super::{Name, Problem, Verdict, Work};
 
 /// A check takes a second or a few on a GPU; a software driver on a busy machine takes minutes, as it compiles every shader on the CPU.
 const LIMIT: Duration = Duration::from_mins(5);
@@ -25,12 +28,12 @@ const AUTOTUNE: &str = "CUBECL_AUTOTUNE_LEVEL";
 const OUTPUT_LIMIT: u64 = 1 << 20;
 
 /// The verdict on a device: the CPU's here, a GPU's from a child process.
-pub fn check(name: Name) -> Verdict {
+pub fn check(name: Name, work: Work) -> Verdict {
     if !name.kind.is_compiled() {
         return Verdict::of(Problem::NotCompiled { feature: name.kind.name().to_owned() });
     }
     if name.kind == Kind::Cpu {
-        return check_here(name);
+        return check_here(name, work);
     }
     let program = match std::env::current_exe() {
         Ok(program) => program,
@@ -38,6 +41,9 @@ pub fn check(name: Name) -> Verdict {
     };
     let mut command = Command::new(program);
     command.args(["device", "check", &name.to_string()]);
+    if work == Work::Screenshots {
+        command.arg("--screenshots");
+    }
     if std::env::var_os(AUTOTUNE).is_none() {
         command.env(AUTOTUNE, "minimal");
     }
@@ -89,18 +95,18 @@ fn how_it_ended(status: ExitStatus) -> String {
 }
 
 /// The self-check in this process. A panic of the backend is caught; worse is not.
-pub fn check_here(name: Name) -> Verdict {
+pub fn check_here(name: Name, work: Work) -> Verdict {
     if !name.kind.is_compiled() {
         return Verdict::of(Problem::NotCompiled { feature: name.kind.name().to_owned() });
     }
     let mut verdict = Verdict { compiled: true, devices: 0, adapter: None, software: false, difference: None, problem: None };
-    if let Err(message) = quietly(|| examine(name, &mut verdict)) {
+    if let Err(message) = quietly(|| examine(name, work, &mut verdict)) {
         verdict.problem = Some(Problem::Failed { message });
     }
     verdict
 }
 
-fn examine(name: Name, verdict: &mut Verdict) {
+fn examine(name: Name, work: Work, verdict: &mut Verdict) {
     let adapters = name.kind.adapters();
     verdict.devices = adapters.len();
     let Some(adapter) = adapters.get(name.index) else {
@@ -114,7 +120,7 @@ fn examine(name: Name, verdict: &mut Verdict) {
     {
         return verdict.problem = Some(problem);
     }
-    match (numbers(&burn::tensor::Device::flex()), numbers(&adapter.device)) {
+    match (numbers(&burn::tensor::Device::flex(), work), numbers(&adapter.device, work)) {
         (Ok(expected), Ok(found)) => judge(&expected, &found, verdict),
         (Err(message), _) | (_, Err(message)) => verdict.problem = Some(Problem::Failed { message: first_line(&message) }),
     }
@@ -137,8 +143,11 @@ fn judge(expected: &[Numbers], found: &[Numbers], verdict: &mut Verdict) {
 /// A part of the check by name.
 type Numbers = (&'static str, Vec<f32>);
 
-fn numbers(device: &burn::tensor::Device) -> Result<Vec<Numbers>, String> {
-    let parts = check::compute(device).map_err(|e| e.to_string())?;
+fn numbers(device: &burn::tensor::Device, work: Work) -> Result<Vec<Numbers>, String> {
+    let mut parts: Vec<check::Part> = check::compute(device).map_err(|e| e.to_string())?.into();
+    if work == Work::Screenshots {
+        parts.extend(screenshots::compute(device));
+    }
     let read = |part: check::Part| {
         let data = part.values.try_into_data().map_err(|e| e.to_string())?;
         Ok((part.name, data.try_into_vec::<f32>().map_err(|e| format!("{e:?}"))?))
@@ -200,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_verdict_counts_even_if_the_process_never_ends() {
-        let verdict = Verdict { difference: Some(0.5), ..check_here(Name { kind: Kind::Cpu, index: 0 }) };
+        let verdict = Verdict { difference: Some(0.5), ..check_here(Name { kind: Kind::Cpu, index: 0 }, Work::Models) };
         let script = format!("echo a driver talks; echo '{}'; exec sleep 1000", serde_json::to_string(&verdict).unwrap());
         assert_eq!(shell(&script, Duration::from_mins(1)), verdict);
     }
@@ -222,11 +231,11 @@ mod tests {
 
     #[test]
     fn one_wrong_number_is_enough_to_be_refused() {
-        let expected = numbers(&burn::tensor::Device::flex()).unwrap();
+        let expected = numbers(&burn::tensor::Device::flex(), Work::Models).unwrap();
         let judged = |part: usize, at: usize, value: f32| {
             let mut found = expected.clone();
             found[part].1[at] = value;
-            let mut verdict = check_here(Name { kind: Kind::Cpu, index: 0 });
+            let mut verdict = check_here(Name { kind: Kind::Cpu, index: 0 }, Work::Models);
             judge(&expected, &found, &mut verdict);
             verdict
         };
@@ -242,7 +251,7 @@ mod tests {
 
     #[test]
     fn the_cpu_agrees_with_itself() {
-        let verdict = check_here(Name { kind: Kind::Cpu, index: 0 });
+        let verdict = check_here(Name { kind: Kind::Cpu, index: 0 }, Work::Models);
         assert!(verdict.works() && verdict.difference == Some(0.0), "{verdict:?}");
     }
 }

@@ -45,6 +45,29 @@ fn decode_methods_give_what_they_promise() {
     }
 }
 
+/// Whatever the method, only the given texts come out, each whole; a beam as wide as the list finds all of them, in the order of their probabilities.
+#[test]
+fn decode_chooses_one_of_the_given_texts() {
+    let given = ["jk", "jkl", "c", "fghi"];
+    let options: Vec<&str> = given.iter().flat_map(|text| ["--one-of", text]).collect();
+    let texts = |more: &[&str]| -> Vec<String> {
+        let found = fine_json(&[&["decode", "--model", MODEL, "--prompt", "bcd", "--max-tokens", "6"], &options[..], more].concat());
+        found["hypotheses"].as_array().unwrap().iter().map(|h| h["text"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut all = texts(&["--method", "beam", "--width", "8"]);
+    let best = all[0].clone();
+    all.sort();
+    assert_eq!(all, ["c", "fghi", "jk", "jkl"]);
+    assert_eq!(texts(&["--method", "beam", "--width", "8", "--outputs", "1"]), [best]);
+    for seed in ["0", "1", "2"] {
+        let sampled = texts(&["--method", "sample", "--samples", "4", "--seed", seed]);
+        assert!(sampled.len() == 4 && sampled.iter().all(|text| given.contains(&text.as_str())), "{sampled:?}");
+    }
+    let refuse = |more: &[&str]| refused(&[&["decode", "--model", MODEL, "--prompt", "bcd"], more].concat());
+    assert!(refuse(&["--one-of", "jk", "--grammar", "x.lark"]).contains("cannot be used with"));
+    assert!(refuse(&["--one-of", ""]).contains("empty"));
+}
+
 #[test]
 fn decode_streams_the_same_text_and_draws_the_tree() {
     let base = ["decode", "--model", MODEL, "--prompt", "bcd", "--max-tokens", "6", "--no-eos"];

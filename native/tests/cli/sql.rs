@@ -66,6 +66,41 @@ fn sql_plan_and_second_readings_are_printed() {
     );
 }
 
+/// A benchmark made of a file of questions: a line for each second reading, each kind after the other, the same for the same seed.
+#[test]
+fn sql_ambiguate_makes_a_benchmark_of_questions() {
+    let place = place();
+    let questions = [
+        ("Names and births of authors?", "SELECT name, born FROM author"),
+        ("How many books of each country?", "SELECT count(*) FROM book JOIN author ON book.author_id = author.author_id GROUP BY author.country"),
+    ];
+    let lines: Vec<String> = questions
+        .iter()
+        .map(|(question, query)| serde_json::json!({"db_id": "library", "question": question, "query": query}).to_string())
+        .collect();
+    fs::write(place.path("dev.jsonl"), lines.join("\n")).unwrap();
+    let (data, tables) = (place.name("dev.jsonl"), fixture("tables.json"));
+    let args = ["sql", "ambiguate", "--data", &data, "--tables", &tables, "--kind", "J"];
+    let found: Vec<serde_json::Value> = fine(&args).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(found.len(), 2, "the columns of the first question, one by one");
+    for (number, line) in found.iter().enumerate() {
+        assert_eq!((&line["question"], &line["db_id"]), (&questions[0].0.into(), &"library".into()), "{line}");
+        assert_eq!(line["id"], format!("J{number}"));
+    }
+    let readings = fine_json(&["sql", "ambiguate", questions[0].1, "--kind", "J", "--tables", &tables, "--database", "library"]);
+    assert_eq!(found[0]["query2"], readings["found"][0]["readings"][1], "as for one query");
+    assert_eq!(fine(&args), fine(&args));
+    assert_ne!(fine(&args), fine(&[&args[..], &["--seed", "1"]].concat()), "the seed shuffles the schemas");
+    let refuse = |data: &str, more: &[&str]| {
+        fs::write(place.path("bad.jsonl"), data).unwrap();
+        refused(&[&["sql", "ambiguate", "--data", &place.name("bad.jsonl"), "--kind", "J"], more].concat())
+    };
+    let with_tables = ["--tables", &tables];
+    assert!(refuse(&lines[0], &[]).contains("--tables"));
+    assert!(refuse("{", &with_tables).contains("line 1"));
+    assert!(refuse(&lines[0].replace("library", "nowhere"), &with_tables).contains("there is no database nowhere"));
+}
+
 #[test]
 fn sql_golden_checks_of_the_repository_agree_and_a_wrong_file_fails() {
     assert!(

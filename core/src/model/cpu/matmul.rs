@@ -64,7 +64,7 @@ pub enum Start<'a> {
 }
 
 impl Start<'_> {
-    fn from(self, column: usize) -> Self {
+    pub(super) fn from(self, column: usize) -> Self {
         match self {
             Self::Row(row) => Self::Row(&row[column..]),
             other => other,

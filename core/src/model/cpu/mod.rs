@@ -20,9 +20,9 @@ mod tiles;
 
 pub use cross_entropy::cross_entropy;
 pub use host::{Host, back};
-pub use rows::{activation, activation_pullback, norm, norm_pullback};
+pub use rows::{activation, activation_pullback, norm, norm_pullback, norm_pullback_into_tiles};
 pub use sums::{norm_scale_gradient, sum_of_rows};
-pub use tiles::{MixedRow, TiledRows};
+pub use tiles::{MixedRow, TiledRows, whole_tiles};
 
 use crate::tensor::{Device, Tensor, TensorData};
 

@@ -2,7 +2,7 @@
 
 use crate::tensor::{Device, Tensor};
 
-use super::{Host, for_each_task, into_vec, tensor};
+use super::{Host, TiledRows, for_each_task, into_vec, tensor};
 use crate::model::{
     activation::{GELU_CUBIC, GELU_LINEAR},
     config::Activation,
@@ -10,7 +10,8 @@ use crate::model::{
 
 /// What happens to one row. Implementations are `inline(always)`: the loop around them is compiled once per instruction set, and only what is inlined into it
 /// uses that set.
-trait RowKernel: Sync {
+pub(super) trait RowKernel: Sync {
+    /// Changes row `index` in place.
     fn row(&self, index: usize, row: &mut [f32]);
 }
 
@@ -203,6 +204,18 @@ pub fn norm_pullback(x: Host, d_out: Tensor<2>, scale: &Tensor<1>, centred: bool
     let (scale, x, mut grad) = (into_vec(scale.clone()), x.contiguous(), into_vec(d_out));
     for_rows(&mut grad, shape[1], &NormPullbackRows { x: x.values(), scale: &scale, centred, eps: eps as f32 });
     tensor(grad, shape, &device)
+}
+
+/// The same written to `tiles` from row `at`, of which each holds several rows of the norm; without a pass over the gradient in between.
+pub fn norm_pullback_into_tiles(
+    x: Host,
+    d_out: Host,
+    (scale, centred, eps): (&Tensor<1>, bool, f64),
+    tiles: &mut TiledRows,
+    at: usize,
+) {
+    let (scale, x, d_out) = (into_vec(scale.clone()), x.contiguous(), d_out.contiguous());
+    tiles.put_made(at, d_out.values(), scale.len(), &NormPullbackRows { x: x.values(), scale: &scale, centred, eps: eps as f32 });
 }
 
 struct ActivationRows<'a> {

@@ -12,12 +12,21 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::for_each_task;
+use super::{
+    for_each_task,
+    matmul::{Start, View, product_rows},
+    rows::RowKernel,
+};
 
 /// Columns of a tile: 300 rows of it fit the second-level cache.
 const TILE: usize = 64;
 /// Columns of a task of [`TiledRows::mix`], and columns over which [`TiledRows::dots`] sums in registers: a whole number of tiles.
 const SPAN: usize = 512;
+
+/// Whether rows of `width` numbers, one after another, fill whole tiles.
+pub fn whole_tiles(width: usize) -> bool {
+    width > 0 && width.is_multiple_of(TILE)
+}
 
 /// Rows of equal length, tile-major: tile `t` holds columns `t * TILE ..` of every row; the last tile is padded with zeros.
 #[derive(Debug, Default)]
@@ -84,6 +93,37 @@ impl TiledRows {
         });
     }
 
+    /// Writes `start + a b` of as many entries as `entries` says, `a` `[m, k]` and `b` `[k, n]`, each a row of `m * n` numbers, from row `at`: products go to their tiles without a pass in
+    /// between. Only where `n` is a whole number of tiles ([`whole_tiles`]).
+    pub fn put_products<'a>(
+        &mut self,
+        at: usize,
+        entries: usize,
+        [m, k, n]: [usize; 3],
+        operands: impl Fn(usize) -> [View<'a>; 2] + Sync,
+        start: Start<'_>,
+    ) {
+        let (blocks, tile_len) = (n / TILE, self.tile_len());
+        let mut tasks: Vec<Vec<&mut [f32]>> = (0..entries * blocks).map(|_| Vec::with_capacity(m)).collect();
+        for (tile, data) in self.data.chunks_mut(tile_len).enumerate() {
+            for (entry, row) in data[at * TILE..(at + entries) * TILE].chunks_exact_mut(TILE).enumerate() {
+                tasks[entry * blocks + tile % blocks].push(row);
+            }
+        }
+        for_each_task(tasks, |task, mut rows| {
+            let ([a, b], column) = (operands(task / blocks), task % blocks * TILE);
+            product_rows(k, a, b.from(0, column), start.from(column), &mut rows);
+        });
+    }
+
+    /// Writes what `kernel` makes of `values`' rows of `piece` numbers, several of which are one row here, from row `at`. Only where `piece` is a whole number of tiles.
+    pub(super) fn put_made(&mut self, at: usize, values: &[f32], piece: usize, kernel: &impl RowKernel) {
+        let (pieces, tile_len) = (self.width / piece, self.tile_len());
+        for_each_task(self.data.chunks_mut(tile_len * (piece / TILE)).collect(), |number, data| {
+            pulp::Arch::new().dispatch(Made { values, piece, number, pieces, kernel, data, tile_len, at });
+        });
+    }
+
     /// `outs[i] (+)= base + sum_c weight(i, c) rows[first + c]` for `columns` stored rows from `first`.
     pub fn mix(&self, weight: impl Fn(usize, usize) -> f32, first: usize, columns: usize, outs: Vec<MixedRow<'_>>) {
         let chunks = chunks(outs.len(), columns, weight);
@@ -141,6 +181,38 @@ impl TiledRows {
         }
         partial.truncate(n * columns);
         partial
+    }
+}
+
+/// One piece of every row of [`TiledRows::put_made`].
+struct Made<'a, K> {
+    values: &'a [f32],
+    piece: usize,
+    /// Which piece of a row, and how many there are.
+    number: usize,
+    pieces: usize,
+    kernel: &'a K,
+    /// The tiles of the piece.
+    data: &'a mut [f32],
+    tile_len: usize,
+    at: usize,
+}
+
+impl<K: RowKernel> pulp::WithSimd for Made<'_, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Made { values, piece, number, pieces, kernel, data, tile_len, at } = self;
+        let mut made = vec![0.0; piece];
+        for row in 0..values.len() / (piece * pieces) {
+            let index = row * pieces + number;
+            made.copy_from_slice(&values[index * piece..(index + 1) * piece]);
+            kernel.row(index, &mut made);
+            for (tile, part) in data.chunks_exact_mut(tile_len).zip(made.chunks_exact(TILE)) {
+                tile[(at + row) * TILE..][..TILE].copy_from_slice(part);
+            }
+        }
     }
 }
 
@@ -363,6 +435,43 @@ fn span_dots<S: Simd, const N: usize, const M: usize>(
 mod tests {
     use super::*;
     use crate::train::rng::Stream;
+
+    #[test]
+    fn products_that_go_to_their_tiles_are_those_that_are_put() {
+        let (entries, m, k) = (3, 5, 7);
+        for n in [TILE, 3 * TILE] {
+            let mut random = Stream::new(2, "tiles", n as u64);
+            let mut numbers = |n: usize| (0..n).map(|_| random.normal() as f32).collect::<Vec<f32>>();
+            let (a, b, bias) = (numbers(entries * m * k), numbers(entries * k * n), numbers(n));
+            let operands = |entry: usize| [View::rows(&a[entry * m * k..], k), View::rows(&b[entry * k * n..], n)];
+            for start in [Start::Zero, Start::Row(&bias)] {
+                let mut products = vec![0.0; entries * m * n];
+                super::super::matmul::products([m, k, n], operands, |_| start, &mut products);
+                let [mut put, mut direct] = [(); 2].map(|()| TiledRows::zeros(entries + 3, m * n));
+                put.put(2, &products);
+                direct.put_products(2, entries, [m, k, n], operands, start);
+                assert_eq!(put.data, direct.data);
+            }
+        }
+        assert!(whole_tiles(576) && !whole_tiles(100) && !whole_tiles(0));
+    }
+
+    #[test]
+    fn rows_that_are_made_on_their_way_are_those_that_are_put() {
+        struct Numbered;
+        impl RowKernel for Numbered {
+            fn row(&self, index: usize, row: &mut [f32]) {
+                row.iter_mut().for_each(|x| *x += index as f32);
+            }
+        }
+        let (entries, pieces, piece) = (3, 4, 2 * TILE);
+        let values: Vec<f32> = (0..entries * pieces * piece).map(|i| 0.25 * i as f32).collect();
+        let changed: Vec<f32> = values.iter().enumerate().map(|(i, x)| x + (i / piece) as f32).collect();
+        let [mut put, mut made] = [(); 2].map(|()| TiledRows::zeros(entries + 2, pieces * piece));
+        put.put(1, &changed);
+        made.put_made(1, &values, piece, &Numbered);
+        assert_eq!(put.data, made.data);
+    }
 
     #[test]
     fn products_agree_with_double_precision_for_odd_shapes() {

@@ -129,7 +129,8 @@ impl EdgeMasked<'_> {
         let d_z = product::batched(d_heads.reshape([h, tokens, d_model]), per_head, None);
         let d_z = d_z.reshape([h, batch.size(), batch.seq_len(), d_head]).permute([1, 0, 2, 3]);
         let d_qkv = context.pullback(qkv, d_z);
-        let dy_attn = block.project_pullback(attn_reads.reshape([readers, tokens, d_model]), d_qkv, d_head).reshape([readers, width]);
-        self.store.put(self.gradient_row(first_reader), dy_attn);
+        let rows = [readers * tokens, d_model];
+        let d_normed = block.project_pullback(d_qkv, d_head).reshape(rows);
+        self.store.put_pullback(self.gradient_row(first_reader), &block.norm_attn, attn_reads.reshape(rows), d_normed);
     }
 }

@@ -25,7 +25,6 @@ use crate::model::{
     attention::Qkv,
     batch::Batch,
     graph::{EmbeddingNodes, Graph},
-    product,
     transformer::{Linear, Transformer},
 };
 
@@ -278,13 +277,10 @@ impl Stream for EdgeMasked<'_> {
             Some(reference) => z - reference.layers[layer].z.clone(),
             None => z,
         };
-        let x = product::batched(z, out.weight.clone().reshape([heads, d_head, self.d_model]), None);
         // Shared by all heads and equal in the reference, the bias only shows where the reference is nothing.
-        let x = match (&out.bias, self.reference) {
-            (Some(bias), None) => x + bias.clone().reshape([1, 1, self.d_model]) / heads as f32,
-            _ => x,
-        };
-        self.push(x.reshape([heads, self.tokens * self.d_model]));
+        let bias = out.bias.as_ref().filter(|_| self.reference.is_none()).map(|bias| bias.clone() / heads as f32);
+        self.store.put_products(self.written, z, out.weight.clone().reshape([heads, d_head, self.d_model]), bias);
+        self.written += heads;
     }
 
     fn mlp_input(&mut self, layer: usize) -> Tensor<2> {

@@ -5,7 +5,14 @@ use std::ops::Range;
 use crate::tensor::{Device, Tensor};
 
 use super::masks::MaskBlock;
-use crate::model::cpu::{self, Host, MixedRow, TiledRows};
+use crate::model::{
+    cpu::{
+        self, Host, MixedRow, TiledRows,
+        matmul::{Start, View},
+    },
+    norm::Norm,
+    product,
+};
 
 /// `[rows, width]`, filled row by row.
 #[derive(Debug)]
@@ -52,6 +59,13 @@ impl Store {
         }
     }
 
+    fn width(&self) -> usize {
+        match self {
+            Self::Host { width, .. } => *width,
+            Self::Device(tensor) => tensor.dims()[1],
+        }
+    }
+
     /// Writes `values` `[n, width]` from row `at`.
     pub fn put(&mut self, at: usize, values: Tensor<2>) {
         match self {
@@ -65,6 +79,38 @@ impl Store {
                 tensor.inplace(|store| store.slice_assign([at..at + n, 0..width], values));
             }
         }
+    }
+
+    /// Writes `a b + bias` of each entry as a row from row `at`: `a` `[entries, m, k]`, `b` `[entries, k, n]`, `bias` `[n]`, the store `m * n` wide.
+    pub fn put_products(&mut self, at: usize, a: Tensor<3>, b: Tensor<3>, bias: Option<Tensor<1>>) {
+        let ([entries, m, k], n) = (a.dims(), b.dims()[2]);
+        match (self, Host::new(a), Host::new(b)) {
+            (Self::Host { rows, .. }, Ok(a), Ok(b)) if cpu::whole_tiles(n) => {
+                let bias = bias.map(cpu::into_vec);
+                let (x, y): ([usize; 3], [usize; 3]) = (a.strides(), b.strides());
+                let entry = |data, [step, row, column]: [usize; 3], i: usize| View { data, strides: [row, column] }.skip(i * step);
+                let start = bias.as_deref().map_or(Start::Zero, Start::Row);
+                rows.put_products(at, entries, [m, k, n], |i| [entry(a.data(), x, i), entry(b.data(), y, i)], start);
+            }
+            (store, a, b) => {
+                let bias = bias.map(|bias| bias.reshape([1, n]).expand([entries, n]));
+                store.put(at, product::batched(cpu::back(a), cpu::back(b), bias).reshape([entries, m * n]));
+            }
+        }
+    }
+
+    /// Writes the pullback of a norm from row `at`: `read` and `d_normed` are `[rows, d_model]`, many of which are one row here.
+    pub fn put_pullback(&mut self, at: usize, norm: &Norm, read: Tensor<2>, d_normed: Tensor<2>) {
+        let numbers = read.dims()[0] * read.dims()[1];
+        let (read, d_normed) = match self {
+            Self::Host { rows, .. } => match norm.pullback_into_tiles(read, d_normed, rows, at) {
+                Ok(()) => return,
+                Err(arguments) => arguments,
+            },
+            Self::Device(_) => (read, d_normed),
+        };
+        let width = self.width();
+        self.put(at, norm.pullback(read, d_normed).reshape([numbers / width.max(1), width]));
     }
 
     /// `masks [n, columns] x rows[first..first + columns]`, one tensor `[part rows, width]` a part.

@@ -51,7 +51,7 @@ pub struct Options {
 }
 
 pub fn run(options: &Options, context: Context) -> Result<Outcome> {
-    let (device, device_name) = open::device(&options.device)?;
+    let (device, device_name) = open::device_for_screenshots(&options.device)?;
     let bf16 = Place::of(&device).with(Precision::Bf16);
     let precision = if options.preset == Size::Gpu && bf16.is_ok() { Precision::Bf16 } else { Precision::F32 };
     let place = Place::of(&device).with(precision)?;

@@ -42,12 +42,16 @@ pub fn run(options: &Options, context: Context) -> Result<Outcome> {
     }
     let strip = RenderConfig::default();
     let mono = RenderConfig { style: Style::Mono, ..strip.clone() };
-    let cases = [
+    let shaped = RenderConfig { shaping: true, ..strip.clone() };
+    let mut cases = vec![
         ("strip", strip.clone(), false),
         ("strip_f32_patches", strip, true),
         ("page_256x512", RenderConfig::page(256, 512), false),
         ("mono_strip", mono, false),
     ];
+    if cfg!(feature = "shaping") {
+        cases.push(("strip_shaped", shaped, false));
+    }
     let mut found = Map::new();
     // Fonts, atlas and the first picture; later ones reuse its memory.
     let before = resources::reset_peak_memory();

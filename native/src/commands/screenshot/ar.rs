@@ -66,7 +66,7 @@ fn as_json(found: &AfterContexts) -> Value {
 
 pub fn pretrain(args: &Pretrain, context: Context) -> Result<()> {
     let config = settings_of(args)?;
-    let device = open::device(&args.device)?.0;
+    let device = open::device_for_screenshots(&args.device)?.0;
     let place = Place::of(&device).with(config.precision)?;
     let texts = args.text.iter().map(|path| text(path)).collect::<Result<Vec<_>>>()?;
     let lines: Vec<&str> = texts.iter().flat_map(|text| text.lines()).filter(|line| !line.trim().is_empty()).collect();

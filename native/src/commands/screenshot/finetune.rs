@@ -155,7 +155,7 @@ pub fn run(args: &Finetune, context: Context) -> Result<()> {
     args.set.iter().try_for_each(|one| settings::lay_one(&mut value, one))?;
     let config: FinetuneConfig = serde_json::from_value(value)?;
     config.check()?;
-    let device = open::device(&args.device)?.0;
+    let device = open::device_for_screenshots(&args.device)?.0;
     let place = Place::of(&device).with(config.precision)?;
     let mut eyes = vec![Eye::open(args.model.as_deref(), args.allow_font_mismatch)?];
     if let Some(path) = &args.against {

@@ -18,7 +18,7 @@ use super::Context;
 pub enum Command {
     /// Draw a text as a model sees it; say what was drawn and what was not.
     #[command(
-        after_help = "Examples:\n  vitrine screenshot render --text 'Reading is seeing.' --out strip.png\n  vitrine screenshot render --file page.txt --page 256x512 --out page.png --json"
+        after_help = "Examples:\n  vitrine screenshot render --text 'Reading is seeing.' --out strip.png\n  vitrine screenshot render --file page.txt --page 256x512 --out page.png --json\n  vitrine screenshot render --shaping --font NotoNaskhArabic-Regular.ttf --text 'مرحبا بالعالم' --out shaped.png"
     )]
     Render(render::Render),
     /// Rasterise a font into an atlas file: `render --atlas` draws with it and parses no font.

@@ -118,7 +118,7 @@ pub fn pretrain_model(args: &Pretrain, context: Context) -> Result<()> {
         return ar::pretrain(args, context);
     }
     let config = args.settings()?;
-    let device = open::device(&args.device)?.0;
+    let device = open::device_for_screenshots(&args.device)?.0;
     let place = Place::of(&device).with(config.precision)?;
     let texts = args.text.iter().map(|path| text(path)).collect::<Result<Vec<_>>>()?;
     let lines: Vec<&str> = texts.iter().flat_map(|text| text.lines()).filter(|line| !line.trim().is_empty()).collect();

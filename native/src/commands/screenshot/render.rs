@@ -83,6 +83,9 @@ pub struct Render {
     /// Black and white alone.
     #[arg(long)]
     one_bit: bool,
+    /// Join and place letters as their script asks (Arabic, Devanagari, ligatures, kerning), by the rules in the fonts; `--font` for what Noto Sans lacks.
+    #[arg(long)]
+    shaping: bool,
 }
 
 fn size(text: &str) -> Result<(u32, u32), String> {
@@ -120,6 +123,7 @@ impl Render {
             fallback: !self.no_fallback,
             lossy: !self.strict,
             one_bit: self.one_bit,
+            shaping: self.shaping,
             ..RenderConfig::default()
         }
     }
@@ -174,7 +178,7 @@ fn print_report(picture: &Screenshot, report: &Report) {
         ("runs of bytes that are not UTF-8", report.replaced),
         ("control characters left out", report.dropped),
         ("characters that draw nothing", report.invisible),
-        ("runs from right to left, letters not joined", report.rtl_runs),
+        (if report.shaped { "runs from right to left" } else { "runs from right to left, letters not joined" }, report.rtl_runs),
     ];
     for (what, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
         println!("  {count} {what}");

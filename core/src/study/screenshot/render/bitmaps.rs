@@ -1,7 +1,7 @@
 //! Glyphs as grey bitmaps, at one size: what a rasteriser gives and an atlas file holds.
 //!
 //! **Why fontdue without its vector code.** Its two code paths may differ by one grey level; the plain one does the same single-precision operations natively and as WebAssembly. No hinting,
-//! no kerning, no shaping: one glyph a code point. Advances are whole pixels, as hinting made those of the published renderer.
+//! no kerning, one glyph a code point; where letters are to be shaped, all glyphs of the font. Advances are whole pixels, as hinting made those of the published renderer.
 
 use std::collections::BTreeMap;
 
@@ -45,10 +45,7 @@ impl Bitmaps {
     /// # Errors
     /// [`RenderError::BadFont`].
     pub fn rasterise(font: &[u8], px: f32) -> Result<Self, RenderError> {
-        if font.len() > MOST_FONT_BYTES {
-            return Err(RenderError::BadFont { reason: format!("{} bytes are more than {MOST_FONT_BYTES}", font.len()) });
-        }
-        let font = Font::from_bytes(font, FontSettings::default()).map_err(|reason| RenderError::BadFont { reason: reason.to_owned() })?;
+        let font = open(font)?;
         let order: BTreeMap<u32, u16> = font.chars().iter().map(|(c, index)| (u32::from(*c), index.get())).collect();
         let mut bitmaps = Self { px, ..Self::default() };
         let mut placed: BTreeMap<u16, u16> = BTreeMap::new();
@@ -65,6 +62,25 @@ impl Bitmaps {
         }
         Ok(bitmaps)
     }
+
+    /// Rasterises every glyph of a font, each at its own number: what a shaper's answers are drawn with.
+    ///
+    /// # Errors
+    /// [`RenderError::BadFont`].
+    #[cfg(feature = "shaping")]
+    pub fn rasterise_all(font: &[u8], px: f32) -> Result<Self, RenderError> {
+        let font = open(font)?;
+        let glyphs = (0..font.glyph_count()).map(|glyph| bitmap(&font, glyph, px)).collect();
+        let map = font.chars().iter().map(|(c, index)| (u32::from(*c), index.get())).collect();
+        Ok(Self { px, glyphs, map })
+    }
+}
+
+fn open(font: &[u8]) -> Result<Font, RenderError> {
+    if font.len() > MOST_FONT_BYTES {
+        return Err(RenderError::BadFont { reason: format!("{} bytes are more than {MOST_FONT_BYTES}", font.len()) });
+    }
+    Font::from_bytes(font, FontSettings::default()).map_err(|reason| RenderError::BadFont { reason: reason.to_owned() })
 }
 
 fn bitmap(font: &Font, index: u16, px: f32) -> Bitmap {

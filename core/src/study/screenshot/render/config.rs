@@ -60,6 +60,9 @@ pub struct RenderConfig {
     pub lossy: bool,
     /// Ink is black or nothing: coverage of at least one half is ink.
     pub one_bit: bool,
+    /// Join and place letters as their script asks, where the font has the rules for it; only in builds with the feature `shaping`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shaping: bool,
 }
 
 impl Default for RenderConfig {
@@ -80,6 +83,7 @@ impl Default for RenderConfig {
             fallback: true,
             lossy: true,
             one_bit: false,
+            shaping: false,
         }
     }
 }
@@ -137,6 +141,9 @@ impl RenderConfig {
     /// # Errors
     /// The first number that cannot be drawn with.
     pub fn check(&self) -> Result<(), RenderError> {
+        if self.shaping && !cfg!(feature = "shaping") {
+            return Err(RenderError::NoShaping);
+        }
         let sizes = [
             ("the width", self.width),
             ("the height", self.height),

@@ -25,6 +25,8 @@ pub enum RenderError {
     BadFont { reason: String },
     #[error("the packed glyphs cannot be read: {reason}")]
     BadPacked { reason: &'static str },
+    #[error("letters cannot be joined: this build of the program draws one glyph a code point (its feature `shaping` is off)")]
+    NoShaping,
     #[error("the picture cannot be written as PNG: {reason}")]
     Png { reason: String },
 }

@@ -10,6 +10,7 @@ use super::{
     blit::{CHUNK, Paper},
     bundled,
     face::Face,
+    text::Cells,
     unifont::{ROWS, Unifont},
 };
 use crate::findings::hex;
@@ -61,6 +62,10 @@ pub struct Fonts {
     bitmap_top: usize,
     /// Rows of them that fit.
     bitmap_rows: usize,
+    /// Rows of a line.
+    line: usize,
+    #[cfg(feature = "shaping")]
+    shaper: Option<super::shape::Shaper>,
 }
 
 /// Where a drawn glyph's ink lies: its first column and the one after the last.
@@ -72,11 +77,15 @@ impl Fonts {
     /// # Errors
     /// [`RenderError::BadFont`], [`RenderError::BadPacked`].
     pub fn new(sources: &FontSources<'_>, config: &RenderConfig) -> Result<Self, RenderError> {
+        if sources.files.len() > MOST_FONTS {
+            return Err(RenderError::BadFont { reason: format!("{} fonts are more than {MOST_FONTS}", sources.files.len()) });
+        }
+        #[cfg(feature = "shaping")]
+        if config.shaping && config.style == Style::Proportional {
+            return Self::shaping(sources, config);
+        }
         let mut faces = vec![];
         if config.style == Style::Proportional {
-            if sources.files.len() > MOST_FONTS {
-                return Err(RenderError::BadFont { reason: format!("{} fonts are more than {MOST_FONTS}", sources.files.len()) });
-            }
             for file in sources.files {
                 faces.push(Face::new(&Bitmaps::rasterise(file, config.font_px)?, config));
             }
@@ -87,6 +96,25 @@ impl Fonts {
                 (None, None) => {}
             }
         }
+        Self::with_faces(faces, sources, config)
+    }
+
+    /// The same with all glyphs of every font, and its rules.
+    #[cfg(feature = "shaping")]
+    fn shaping(sources: &FontSources<'_>, config: &RenderConfig) -> Result<Self, RenderError> {
+        let (mut faces, mut shaper) = (vec![], super::shape::Shaper::default());
+        if sources.atlas.is_some() && sources.atlas_font.is_none() {
+            return Err(RenderError::BadFont { reason: "an atlas has no rules for joining letters; give the font's own file".to_owned() });
+        }
+        for file in sources.files.iter().map(Vec::as_slice).chain(sources.atlas_font) {
+            let bitmaps = Bitmaps::rasterise_all(file, config.font_px)?;
+            shaper.add(file, &bitmaps)?;
+            faces.push(Face::new(&bitmaps, config));
+        }
+        Ok(Self { shaper: Some(shaper), ..Self::with_faces(faces, sources, config)? })
+    }
+
+    fn with_faces(faces: Vec<Face>, sources: &FontSources<'_>, config: &RenderConfig) -> Result<Self, RenderError> {
         let wanted = config.fallback || config.style == Style::Mono;
         let packed = sources.unifont.filter(|_| wanted);
         // As a fallback it is unfolded (some milliseconds, 2 MB) when a character needs it.
@@ -104,6 +132,9 @@ impl Fonts {
             box_rows: hollow_box(line),
             bitmap_top: line.saturating_sub(ROWS) / 2,
             bitmap_rows: line.min(ROWS),
+            line,
+            #[cfg(feature = "shaping")]
+            shaper: None,
         })
     }
 
@@ -129,6 +160,35 @@ impl Fonts {
     /// Whether characters come from the fonts themselves, so that a bitmap is a fallback.
     pub fn has_faces(&self) -> bool {
         !self.faces.is_empty()
+    }
+
+    /// Shapes the words of a text, where that is asked for. Returns whether all letters were.
+    #[cfg_attr(not(feature = "shaping"), expect(clippy::unused_self, reason = "builds without the feature have nothing to ask"))]
+    pub fn shape(&self, cells: &mut Cells) -> bool {
+        #[cfg(feature = "shaping")]
+        if let Some(shaper) = &self.shaper {
+            return shaper.shape(cells);
+        }
+        let _ = cells;
+        false
+    }
+
+    /// Draws a glyph of a font that a shaper moved `down` rows; what leaves its line is cut.
+    pub fn draw_moved(&self, paper: &mut Paper<'_>, glyph: Glyph, x: i32, y: usize, down: i16, clip: [usize; 2]) -> Ink {
+        let Glyph::Font { face, glyph } = glyph else { return self.draw(paper, glyph, x, y, clip) };
+        let (stamp, rows) = self.faces.get(usize::from(face))?.stamp(glyph);
+        let top = i32::from(stamp.top) + i32::from(down);
+        let row = usize::from(stamp.chunks) * CHUNK;
+        let above = usize::try_from(-top).unwrap_or(0);
+        let first = usize::try_from(top).unwrap_or(0);
+        let rows = rows.get(above * row..)?;
+        let rows = rows.get(..rows.len().min(self.line.saturating_sub(first) * row))?;
+        if rows.is_empty() {
+            return None;
+        }
+        let x = x + i32::from(stamp.left);
+        paper.stamp(rows, usize::from(stamp.chunks), x, y + first, clip);
+        Some([x, x + i32::from(stamp.width)])
     }
 
     /// Draws a glyph with the pen at `x`, on the line whose first row is `y`.
@@ -164,6 +224,10 @@ impl Fonts {
         self.faces.iter().for_each(|face| face.digest(|bytes| hash.update(bytes)));
         if self.packed.is_some() {
             self.unifont().digest(|bytes| hash.update(bytes));
+        }
+        #[cfg(feature = "shaping")]
+        if let Some(shaper) = &self.shaper {
+            shaper.digest(|bytes| hash.update(bytes));
         }
         hex(&hash.finalize())
     }

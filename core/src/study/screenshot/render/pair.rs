@@ -29,6 +29,7 @@ impl Renderer {
         self.read(second, &mut scratch.second, &mut reports[1])?;
         // Only the pair as a whole has a prefix.
         scratch.second.cells.drain(..scratch.second.prefix);
+        scratch.second.offsets.drain(..scratch.second.prefix.min(scratch.second.offsets.len()));
         scratch.second.prefix = 0;
         let room = columns - 2;
         let wanted = [&scratch.cells, &scratch.second].map(|cells| patches(cells, config.patch_width));
@@ -54,6 +55,7 @@ impl Renderer {
         let ink_end = self.draw(&scratch.second, &scratch.lines, Region { left, width }, out, &mut missing);
         let ends = [drawn_to(&scratch.cells, used[0], first.len()), drawn_to(&scratch.second, used[1], first.len() + second.len())];
         let report = &mut out.report;
+        report.shaped = reports.iter().all(|part| part.shaped);
         for part in reports {
             report.replaced += part.replaced;
             report.dropped += part.dropped;

@@ -127,6 +127,7 @@ impl Renderer {
         if cells.rtl {
             bidi::set_levels(&mut cells.cells, self);
         }
+        report.shaped = self.fonts.shape(cells);
         Ok(())
     }
 
@@ -147,7 +148,13 @@ impl Renderer {
             let mut paper = Paper { pixels: &mut out.pixels, width: config.width as usize };
             let mut place = |at: usize| {
                 let Some(cell) = line.get(at).filter(|cell| cell.kind != Kind::Invisible) else { return };
-                if let Some(ink) = self.fonts.draw(&mut paper, cell.glyph, x as i32, y as usize, clip) {
+                let [right, down] = cells.offsets.get(first + at).copied().unwrap_or_default();
+                let pen = x as i32 + i32::from(right);
+                let drawn = match down {
+                    0 => self.fonts.draw(&mut paper, cell.glyph, pen, y as usize, clip),
+                    down => self.fonts.draw_moved(&mut paper, cell.glyph, pen, y as usize, down, clip),
+                };
+                if let Some(ink) = drawn {
                     ink_right = ink_right.max(ink[1]);
                 }
                 if first + at >= cells.prefix {

@@ -38,7 +38,8 @@ pub struct Report {
     pub newlines: u32,
     /// Runs drawn from right to left.
     pub rtl_runs: u32,
-    /// Whether letters were joined and placed as their script asks; this renderer draws one glyph a code point.
+    /// Whether all letters were joined and placed as their script asks. Otherwise every code point is a glyph of its own ([`RenderConfig::shaping`](super::RenderConfig::shaping) is off), or
+    /// some letters are of a font without rules: Unifont, the box.
     pub shaped: bool,
     /// How often the text itself holds the drawn mask, `<mask>`.
     pub mask_literals: u32,

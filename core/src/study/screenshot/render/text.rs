@@ -47,6 +47,8 @@ pub struct Cell {
 #[derive(Debug, Clone, Default)]
 pub struct Cells {
     pub cells: Vec<Cell>,
+    /// How far right and down of the pen each glyph stands, in pixels; empty where no letters were shaped.
+    pub offsets: Vec<[i16; 2]>,
     /// Some character may be written from right to left.
     pub rtl: bool,
     /// How many cells are the prefix.
@@ -91,6 +93,7 @@ fn begins_cluster(c: char) -> bool {
 /// [`RenderError::BadUtf8`] in strict mode, [`RenderError::TextTooLong`].
 pub fn read(bytes: &[u8], config: &RenderConfig, fonts: &impl Advances, to: &mut Cells, report: &mut Report) -> Result<(), RenderError> {
     to.cells.clear();
+    to.offsets.clear();
     (to.rtl, to.stopped, to.prefix, to.total, to.breaks) = (false, false, 0, 0, 0);
     if bytes.len() > MOST_BYTES {
         return Err(RenderError::TextTooLong { bytes: bytes.len(), most: MOST_BYTES });

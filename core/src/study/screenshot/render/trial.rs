@@ -77,8 +77,9 @@ fn configs() -> Vec<RenderConfig> {
         small.clone(),
         RenderConfig { style: Style::Mono, prefix: "ab: ".to_owned(), ..small.clone() },
         RenderConfig { end_marker: false, fallback: false, ..page.clone() },
-        RenderConfig { patch_width: 8, patch_height: 8, one_bit: true, ..page },
+        RenderConfig { patch_width: 8, patch_height: 8, one_bit: true, ..page.clone() },
         RenderConfig { width: 64, height: 32, patch_width: 32, patch_height: 32, ..small.clone() },
+        RenderConfig { width: 144, prefix: "fi ".to_owned(), shaping: cfg!(feature = "shaping"), ..page },
         RenderConfig { width: 4, patch_width: 4, ..small },
     ]
 }

@@ -6,6 +6,7 @@
 //! norms, softmax and losses are in single precision.
 
 mod backward;
+pub mod check;
 mod parts;
 mod ragged;
 
@@ -88,6 +89,16 @@ pub struct DeviceTape {
     precision: Precision,
     /// Paddings made so far; the layers of a model share one.
     layouts: Vec<(Spans, Rc<Layout>)>,
+    /// Angles of rotary positions, as often shared.
+    turns: Vec<Turned>,
+}
+
+/// Cosines and sines of places, with what they are for.
+struct Turned {
+    places: Vec<usize>,
+    d_head: usize,
+    base: f64,
+    angles: [Tensor<3>; 2],
 }
 
 impl DeviceTape {
@@ -95,7 +106,8 @@ impl DeviceTape {
     #[must_use]
     pub fn new(params: &[Tensor<2>], device: &Device, precision: Precision) -> Self {
         let node = |param: &Tensor<2>| Node { shape: param.dims(), value: Some(param.clone()), op: Op::Param };
-        Self { nodes: params.iter().map(node).collect(), params: params.len(), device: device.clone(), precision, layouts: vec![] }
+        let nodes = params.iter().map(node).collect();
+        Self { nodes, params: params.len(), device: device.clone(), precision, layouts: vec![], turns: vec![] }
     }
 
     /// The tensor of a call; none without rows.
@@ -132,6 +144,25 @@ impl DeviceTape {
         let layout = Rc::new(Layout::new(&spans, &self.device));
         self.layouts.push((spans, Rc::clone(&layout)));
         layout
+    }
+
+    /// Cosines and sines of every row, `[rows, 1, d_head / 2]`.
+    fn angles(&mut self, places: &[usize], d_head: usize, base: f64) -> [Tensor<3>; 2] {
+        let known = |turned: &&Turned| turned.d_head == d_head && turned.base.to_bits() == base.to_bits() && turned.places == places;
+        if let Some(turned) = self.turns.iter().find(known) {
+            return turned.angles.clone();
+        }
+        // Places come again and again: each is turned into angles once, and looked up.
+        let distinct: Vec<usize> = (0..=places.iter().copied().max().unwrap_or(0)).collect();
+        let (half, n) = (d_head / 2, distinct.len());
+        let table = rotations(&distinct, d_head, base);
+        let rows = index(places.iter().copied(), &self.device);
+        let angles = [0, 1].map(|part| {
+            let table: Tensor<2> = numbers(table.iter().map(|angle| angle[part]).collect(), [n, half], &self.device);
+            table.select(0, rows.clone()).reshape([places.len(), 1, half])
+        });
+        self.turns.push(Turned { places: places.to_vec(), d_head, base, angles: angles.clone() });
+        angles
     }
 }
 
@@ -233,16 +264,8 @@ impl Calls for DeviceTape {
         if places.is_empty() {
             return self.push(None, cols, Op::Given);
         }
-        // Places come again and again: each is turned into angles once, and looked up.
-        let distinct: Vec<usize> = (0..=places.iter().copied().max().unwrap_or(0)).collect();
-        let (half, n) = (d_head / 2, distinct.len());
-        let angles = rotations(&distinct, d_head, base);
-        let rows = index(places.iter().copied(), &self.device);
-        let table = |part: usize| -> Tensor<3> {
-            let table: Tensor<2> = numbers(angles.iter().map(|angle| angle[part]).collect(), [n, half], &self.device);
-            table.select(0, rows.clone()).reshape([places.len(), 1, half])
-        };
-        let turn = Turn { width, d_head, cos: table(0), sin: table(1) };
+        let [cos, sin] = self.angles(places, d_head, base);
+        let turn = Turn { width, d_head, cos, sin };
         self.each(of, cols, Op::Rotated(of, turn.clone()), |_, x| turn.of(x, false))
     }
 
