@@ -243,6 +243,13 @@ impl Decode {
         if !self.one_of.is_empty() {
             anyhow::ensure!(self.one_of.iter().all(|text| !text.is_empty()), "--one-of has an empty text");
             let texts: Vec<Vec<u32>> = self.one_of.iter().map(|text| tokenizer.encode(text)).collect::<Result<_, _>>()?;
+            if eos.is_empty() {
+                let begins = |text: &[u32]| texts.iter().position(|other| other.len() > text.len() && other.starts_with(text));
+                let found = texts.iter().zip(&self.one_of).find_map(|(tokens, text)| Some((text, self.one_of.get(begins(tokens)?)?)));
+                if let Some((text, longer)) = found {
+                    bail!("--one-of {text:?} is how {longer:?} begins: without a token that ends the text (--eos) it could never be chosen");
+                }
+            }
             parts.push(Box::new(OneOf::new(&texts)));
         }
         if let Some(prefix) = &self.prefix {

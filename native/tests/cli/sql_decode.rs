@@ -152,7 +152,7 @@ fn sql_decode_refuses_bad_input_in_one_line() {
         (vec!["--question", "q", "--schema", &schema, "--model", MODEL, "--method", "logical-beam"], "stage"),
         (vec!["--question", "q", "--schema", &schema, "--model", MODEL, "-k", "0"], "--k"),
         (vec!["--question", "q", "--schema", &schema, "--model", "no-such-model"], "no-such-model"),
-        (vec!["--question", "q", "--model", MODEL], "--schema <SCHEMA>"),
+        (vec!["--question", "q", "--model", MODEL], "required arguments were not provided: --db <DB>"),
         (vec!["--db", &db, "--model", MODEL], "--question <QUESTION>"),
         (vec!["--question", "q", "--schema", &schema, "--modle", MODEL], "'--model'"),
     ] {
