@@ -56,9 +56,12 @@ pub struct Render {
     /// Cells of 8 pixels (GNU Unifont): two letters a patch.
     #[arg(long)]
     mono: bool,
-    /// Pixels of the em.
+    /// Pixels of the em; what rises over its line or hangs below is clipped, so larger text wants a larger --line-height.
     #[arg(long, default_value_t = FONT_PX)]
     size: f32,
+    /// Pixels from line to line; the baseline lies after three quarters.
+    #[arg(long, default_value_t = 16)]
+    line_height: u32,
     /// Fonts asked before Noto Sans, in their order.
     #[arg(long)]
     font: Vec<PathBuf>,
@@ -114,6 +117,8 @@ impl Render {
             patch_height,
             style: if self.mono { Style::Mono } else { Style::Proportional },
             font_px: self.size,
+            line_height: self.line_height,
+            baseline: self.line_height.saturating_mul(3) / 4,
             prefix: if self.prefix { PREFIX.to_owned() } else { String::new() },
             newline: match self.newline {
                 Breaks::Token => Newline::Token,
