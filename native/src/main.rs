@@ -83,7 +83,8 @@ mod tests {
     #[test]
     fn refused_arguments_take_one_line() {
         let missing = "error: the following required arguments were not provided:\n  --question <QUESTION>\n  <--db <DB>|--schema <SCHEMA>>\n\nUsage: vitrine sql decode\n\nFor more information, try '--help'.\n";
-        let said = "the following required arguments were not provided: --question <QUESTION>, <--db <DB>|--schema <SCHEMA>>; --help says more";
+        let said =
+            "the following required arguments were not provided: --question <QUESTION>, <--db <DB>|--schema <SCHEMA>>; --help says more";
         assert_eq!(one_line(missing), said);
         let unknown = "error: unrecognized subcommand 'list'\n\n  tip: a similar subcommand exists: 'logits'\n\nUsage: vitrine\n\nFor more information, try '--help'.\n";
         assert_eq!(one_line(unknown), "unrecognized subcommand 'list'; a similar subcommand exists: 'logits'; --help says more");

@@ -61,31 +61,28 @@ impl Norm {
 }
 
 impl Norm {
-    /// [`Self::pullback`] written to tiles from row `at`, where all is plain memory; else its arguments come back.
-    ///
-    /// # Errors
-    /// The arguments.
+    /// [`Self::pullback`] written to tiles from row `at`; its arguments come back where they are not plain memory or do not fill tiles.
     pub(super) fn pullback_into_tiles(
         &self,
         x: Tensor<2>,
         d_out: Tensor<2>,
         tiles: &mut TiledRows,
         at: usize,
-    ) -> Result<(), (Tensor<2>, Tensor<2>)> {
+    ) -> Option<(Tensor<2>, Tensor<2>)> {
         let norm = match self {
             Self::Layer { scale, eps, .. } => (scale, true, *eps),
             Self::Rms { scale, eps } => (scale, false, *eps),
-            Self::None => return Err((x, d_out)),
+            Self::None => return Some((x, d_out)),
         };
         if !cpu::whole_tiles(x.dims()[1]) {
-            return Err((x, d_out));
+            return Some((x, d_out));
         }
         match (Host::new(x), Host::new(d_out)) {
             (Ok(x), Ok(d_out)) => {
                 cpu::norm_pullback_into_tiles(x, d_out, norm, tiles, at);
-                Ok(())
+                None
             }
-            (x, d_out) => Err((back(x), back(d_out))),
+            (x, d_out) => Some((back(x), back(d_out))),
         }
     }
 

@@ -247,7 +247,9 @@ impl Decode {
                 let begins = |text: &[u32]| texts.iter().position(|other| other.len() > text.len() && other.starts_with(text));
                 let found = texts.iter().zip(&self.one_of).find_map(|(tokens, text)| Some((text, self.one_of.get(begins(tokens)?)?)));
                 if let Some((text, longer)) = found {
-                    bail!("--one-of {text:?} is how {longer:?} begins: without a token that ends the text (--eos) it could never be chosen");
+                    bail!(
+                        "--one-of {text:?} is how {longer:?} begins: without a token that ends the text (--eos) it could never be chosen"
+                    );
                 }
             }
             parts.push(Box::new(OneOf::new(&texts)));

@@ -51,7 +51,8 @@ fn decode_chooses_one_of_the_given_texts() {
     let given = ["jk", "jkl", "c", "fghi"];
     let options: Vec<&str> = given.iter().flat_map(|text| ["--one-of", text]).collect();
     let texts = |more: &[&str]| -> Vec<String> {
-        let found = fine_json(&[&["decode", "--model", MODEL, "--prompt", "bcd", "--max-tokens", "6", "--eos", "a"], &options[..], more].concat());
+        let found =
+            fine_json(&[&["decode", "--model", MODEL, "--prompt", "bcd", "--max-tokens", "6", "--eos", "a"], &options[..], more].concat());
         found["hypotheses"].as_array().unwrap().iter().map(|h| h["text"].as_str().unwrap().to_owned()).collect()
     };
     let mut all = texts(&["--method", "beam", "--width", "8"]);

@@ -72,7 +72,10 @@ fn sql_ambiguate_makes_a_benchmark_of_questions() {
     let place = place();
     let questions = [
         ("Names and births of authors?", "SELECT name, born FROM author"),
-        ("How many books of each country?", "SELECT count(*) FROM book JOIN author ON book.author_id = author.author_id GROUP BY author.country"),
+        (
+            "How many books of each country?",
+            "SELECT count(*) FROM book JOIN author ON book.author_id = author.author_id GROUP BY author.country",
+        ),
     ];
     let lines: Vec<String> = questions
         .iter()

@@ -207,13 +207,7 @@ pub fn norm_pullback(x: Host, d_out: Tensor<2>, scale: &Tensor<1>, centred: bool
 }
 
 /// The same written to `tiles` from row `at`, of which each holds several rows of the norm; without a pass over the gradient in between.
-pub fn norm_pullback_into_tiles(
-    x: Host,
-    d_out: Host,
-    (scale, centred, eps): (&Tensor<1>, bool, f64),
-    tiles: &mut TiledRows,
-    at: usize,
-) {
+pub fn norm_pullback_into_tiles(x: Host, d_out: Host, (scale, centred, eps): (&Tensor<1>, bool, f64), tiles: &mut TiledRows, at: usize) {
     let (scale, x, d_out) = (into_vec(scale.clone()), x.contiguous(), d_out.contiguous());
     tiles.put_made(at, d_out.values(), scale.len(), &NormPullbackRows { x: x.values(), scale: &scale, centred, eps: eps as f32 });
 }

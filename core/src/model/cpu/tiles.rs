@@ -461,7 +461,9 @@ mod tests {
         struct Numbered;
         impl RowKernel for Numbered {
             fn row(&self, index: usize, row: &mut [f32]) {
-                row.iter_mut().for_each(|x| *x += index as f32);
+                for x in row {
+                    *x += index as f32;
+                }
             }
         }
         let (entries, pieces, piece) = (3, 4, 2 * TILE);

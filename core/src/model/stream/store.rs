@@ -104,8 +104,8 @@ impl Store {
         let numbers = read.dims()[0] * read.dims()[1];
         let (read, d_normed) = match self {
             Self::Host { rows, .. } => match norm.pullback_into_tiles(read, d_normed, rows, at) {
-                Ok(()) => return,
-                Err(arguments) => arguments,
+                None => return,
+                Some(arguments) => arguments,
             },
             Self::Device(_) => (read, d_normed),
         };

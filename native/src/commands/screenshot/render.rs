@@ -129,7 +129,6 @@ impl Render {
             lossy: !self.strict,
             one_bit: self.one_bit,
             shaping: self.shaping,
-            ..RenderConfig::default()
         }
     }
 }

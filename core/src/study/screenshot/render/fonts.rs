@@ -163,7 +163,6 @@ impl Fonts {
     }
 
     /// Shapes the words of a text, where that is asked for. Returns whether all letters were.
-    #[cfg_attr(not(feature = "shaping"), expect(clippy::unused_self, reason = "builds without the feature have nothing to ask"))]
     pub fn shape(&self, cells: &mut Cells) -> bool {
         #[cfg(feature = "shaping")]
         if let Some(shaper) = &self.shaper {

@@ -48,7 +48,7 @@ struct Plan {
     face: u8,
     script: Script,
     direction: Direction,
-    plan: ShapePlan,
+    compiled: ShapePlan,
 }
 
 /// A glyph that a shaper placed: its cell, and how far from the pen it stands (right, down), in pixels.
@@ -96,27 +96,16 @@ impl Shaper {
             let end = run_end(&cells.cells, at, cells.prefix);
             let run = cells.cells.get(at..end).unwrap_or_default();
             at = end;
-            let face = match face_of(run) {
-                Some(face) if first.kind == Kind::Word || first.kind == Kind::Invisible => face,
-                face => {
-                    all &= first.kind != Kind::Word || face.is_some();
-                    out.extend_from_slice(run);
-                    offsets.resize(out.len(), [0; 2]);
-                    continue;
+            let face = face_of(run).filter(|_| matches!(first.kind, Kind::Word | Kind::Invisible));
+            if let Some(placed) = face.and_then(|face| self.run(run, face, &fonts, &mut plans)) {
+                for (cell, offset) in placed {
+                    out.push(cell);
+                    offsets.push(offset);
                 }
-            };
-            match self.run(run, face, &fonts, &mut plans) {
-                Some(placed) => {
-                    for (cell, offset) in placed {
-                        out.push(cell);
-                        offsets.push(offset);
-                    }
-                }
-                None => {
-                    all = false;
-                    out.extend_from_slice(run);
-                    offsets.resize(out.len(), [0; 2]);
-                }
+            } else {
+                all &= run.iter().all(|cell| cell.kind != Kind::Word);
+                out.extend_from_slice(run);
+                offsets.resize(out.len(), [0; 2]);
             }
         }
         cells.prefix = prefix.unwrap_or(out.len());
@@ -132,7 +121,7 @@ impl Shaper {
         let direction = if level % 2 == 1 { Direction::RightToLeft } else { Direction::LeftToRight };
         let known = plans.iter().position(|plan| (plan.face, plan.script, plan.direction) == (face, script, direction));
         let known = known.unwrap_or_else(|| {
-            plans.push(Plan { face, script, direction, plan: ShapePlan::new(&rules.font, direction, Some(script), None, &[]) });
+            plans.push(Plan { face, script, direction, compiled: ShapePlan::new(&rules.font, direction, Some(script), None, &[]) });
             plans.len() - 1
         });
         let mut buffer = Buffer::new();
@@ -142,7 +131,7 @@ impl Shaper {
         buffer.set_direction(direction);
         buffer.set_script(Some(script));
         buffer.set_flags(BufferFlags::BEGINNING_OF_TEXT | BufferFlags::END_OF_TEXT | BufferFlags::REMOVE_DEFAULT_IGNORABLES);
-        shape(font, &mut buffer, ShapeOptions::new().plan(Some(&plans.get(known)?.plan))).ok()?;
+        shape(font, &mut buffer, ShapeOptions::new().plan(Some(&plans.get(known)?.compiled))).ok()?;
         if !buffer.allocation_successful() {
             return None;
         }
@@ -171,7 +160,9 @@ impl Shaper {
             let cluster = group.first()?.0.start as usize;
             let of = run.get(cluster..end)?;
             let bytes = (of.iter().map(|cell| cell.start).min()?, of.iter().map(|cell| cell.end).max()?);
-            group.iter_mut().for_each(|(cell, _)| (cell.start, cell.end) = bytes);
+            for (cell, _) in group {
+                (cell.start, cell.end) = bytes;
+            }
             end = cluster;
         }
         Some(placed)
