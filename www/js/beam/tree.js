@@ -11,26 +11,36 @@ const COLUMN = 96;
 const ROW = 26;
 const MARGIN = { left: 16, top: 26, right: 110, bottom: 16 };
 
-/** Places the nodes that are shown: `x` by depth, `y` by rows, the best child in its parent's row. @param {any[]} nodes @param {number} step @param {boolean} cuts */
+/**
+ * Places the nodes that are shown: `x` by depth, `y` by rows. A branch goes straight on through its best children; what was cut beside it hangs in the rows below, where the cut tokens of all its
+ * depths share rows; then come the branches that leave it, the deepest first.
+ * @param {any[]} nodes @param {number} step @param {boolean} cuts
+ */
 export function layout(nodes, step, cuts) {
   const shown = nodes.map((node) => node.tokens <= step && (cuts || node.fate !== 'cut'));
   const children = nodes.map(() => /** @type {number[]} */ ([]));
   nodes.forEach((node, at) => {
     if (node.parent !== null && shown[at]) children[node.parent].push(at);
   });
-  for (const list of children) list.sort((a, b) => nodes[b].score - nodes[a].score || a - b);
+  const hangs = (/** @type {number} */ at) => nodes[at].fate === 'cut' && children[at].length === 0;
+  for (const list of children) list.sort((a, b) => Number(hangs(a)) - Number(hangs(b)) || nodes[b].score - nodes[a].score || a - b);
   const places = new Map();
+  const place = (/** @type {number} */ at, /** @type {number} */ row) => places.set(at, { x: MARGIN.left + nodes[at].tokens * COLUMN, y: MARGIN.top + row * ROW });
   let rows = 0;
-  const stack = nodes.length ? [{ at: 0, row: -1 }] : [];
-  while (stack.length) {
-    const { at, row } = stack.pop();
-    const own = row < 0 ? rows++ : row;
-    places.set(at, { x: MARGIN.left + nodes[at].tokens * COLUMN, y: MARGIN.top + own * ROW });
-    // The first child keeps the row; it goes onto the stack last, so its whole branch is placed before the next one begins a row.
-    children[at].forEach((_, i) => {
-      const child = children[at][children[at].length - 1 - i];
-      stack.push({ at: child, row: child === children[at][0] ? own : -1 });
-    });
+  const begins = nodes.length ? [0] : [];
+  while (begins.length) {
+    const own = rows;
+    let below = 0;
+    for (let at = begins.pop(); at !== undefined; at = children[at][0]) {
+      place(at, own);
+      const beside = children[at].slice(1);
+      const cut = beside.filter(hangs);
+      cut.forEach((leaf, number) => place(leaf, own + 1 + number));
+      below = Math.max(below, cut.length);
+      // The last one that is pushed is the next to be placed: the best of the deepest node.
+      begins.push(...beside.filter((child) => !hangs(child)).reverse());
+    }
+    rows += 1 + below;
   }
   const deepest = Math.max(0, ...[...places.keys()].map((at) => nodes[at].tokens));
   return { places, width: MARGIN.left + deepest * COLUMN + MARGIN.right, height: MARGIN.top + Math.max(0, rows - 1) * ROW + MARGIN.bottom };
