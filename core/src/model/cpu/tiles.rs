@@ -233,10 +233,9 @@ fn chunks(n: usize, columns: usize, weight: impl Fn(usize, usize) -> f32) -> Vec
     (0..parts).map(chunk).collect()
 }
 
-/// Results computed together: four times as many registers hold their sums, of the 32 there are with AVX-512. Where there are 16, they are taken in two goes.
+/// Results computed together. Four times as many registers hold their sums where there are 32 (with AVX-512 a whole row of a tile at a time), twice as many where there are 16: each stored number is
+/// read once either way.
 const LARGEST_CHUNK: usize = 6;
-/// Registers of columns taken together: with AVX-512 a whole row of a tile, which is then read from its first number to its last.
-const WIDE: usize = 4;
 
 /// One tile of [`TiledRows::mix`] for one chunk of results.
 struct Mix<'a, 'b> {
@@ -254,33 +253,29 @@ impl pulp::WithSimd for Mix<'_, '_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Mix { outs, tile, data, chunk } = self;
-        let goes = if S::REGISTER_COUNT >= 32 || outs.len() <= 3 { 1 } else { 2 };
-        for go in 0..goes {
-            let (first, end) = (outs.len() * go / goes, outs.len() * (go + 1) / goes);
-            let outs = &mut outs[first..end];
-            macro_rules! by_size {
-                ($($n:literal)*) => {
-                    match outs.len() {
-                        $($n => mix_block::<S, $n>(simd, outs, tile, data, chunk, first),)*
-                        _ => {}
-                    }
-                };
-            }
-            by_size!(1 2 3 4 5 6);
+        macro_rules! by_size {
+            ($($n:literal)*) => {
+                match outs.len() {
+                    $($n if S::REGISTER_COUNT >= 32 => mix_block::<S, $n, 4>(simd, outs, tile, data, chunk),
+                    $n => mix_block::<S, $n, 2>(simd, outs, tile, data, chunk),)*
+                    _ => {}
+                }
+            };
         }
+        by_size!(1 2 3 4 5 6);
     }
 }
 
-/// `N` results of one tile, [`WIDE`] registers of columns at a time.
+/// `N` results of one tile, `WIDE` registers of columns at a time.
 #[inline(always)]
-fn mix_block<S: Simd, const N: usize>(simd: S, outs: &mut [MixedRow<'_>], tile: usize, data: &[f32], chunk: &Chunk, first: usize) {
+fn mix_block<S: Simd, const N: usize, const WIDE: usize>(simd: S, outs: &mut [MixedRow<'_>], tile: usize, data: &[f32], chunk: &Chunk) {
     let step = WIDE * S::F32_LANES;
     for at in (0..TILE).step_by(step) {
         let mut sums = [[simd.splat_f32s(0.0); WIDE]; N];
         for (&c, w) in chunk.active.iter().zip(chunk.weights.chunks_exact(chunk.n)) {
             let x = S::as_simd_f32s(&data[c * TILE + at..c * TILE + at + step]).0;
             let x: [S::f32s; WIDE] = std::array::from_fn(|k| x[k]);
-            let w = &w[first..first + N];
+            let w = &w[..N];
             for i in 0..N {
                 let w = simd.splat_f32s(w[i]);
                 for k in 0..WIDE {
