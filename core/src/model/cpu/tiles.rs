@@ -365,7 +365,7 @@ impl pulp::WithSimd for AllDots<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let (Span { sums, data, tile_len, packed, columns }, n) = (self.span, self.n);
-        let (most, most_columns) = if S::REGISTER_COUNT >= 32 { (6, 4) } else { (3, 3) };
+        let (most, most_columns) = if S::REGISTER_COUNT >= 32 { (6, 4) } else { (4, 3) };
         let parts = n.div_ceil(most);
         for column in (0..columns).step_by(most_columns) {
             let wide = most_columns.min(columns - column);
