@@ -84,6 +84,14 @@ for (const path of ['', 'circuit.html', 'prune.html', 'beam.html', 'readings.htm
       return { tokens: live.tokens, milliseconds: performance.now() - began };
     });
     console.log(`a circuit on ${tokens} tokens: ${round(milliseconds / 1000)} s`);
+    const pair = await page.evaluate(async () => {
+      const { live } = globalThis.vitrine;
+      const clean = 'When Mary and John went to the store near the old bridge in town, John gave a drink to';
+      const began = performance.now();
+      const { tokens } = await live.client.call('pair', { clean, corrupted: clean.replace(', John', ', Mary'), ablation: 'interchange' });
+      return { tokens, milliseconds: performance.now() - began };
+    });
+    console.log(`a plain forward of ${pair.tokens} tokens: ${round(pair.milliseconds / 2000)} s`);
     const client = await browser.newBrowserCDPSession();
     const { processInfo } = await client.send('SystemInfo.getProcessInfo').catch(() => ({ processInfo: [] }));
     for (const { type, id } of processInfo.filter((one) => one.type === 'renderer')) {
