@@ -62,9 +62,7 @@ fn main() -> ExitCode {
     process::prepare();
     let cli = match commands::Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            return arguments_refused(&error);
-        }
+        Err(error) => return arguments_refused(&error),
     };
     match process::in_pool(|| commands::dispatch(cli)) {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,

@@ -62,8 +62,7 @@ pub fn batched(a: Tensor<3>, b: Tensor<3>, bias: Option<Tensor<2>>) -> Tensor<3>
             let bias = bias.map(cpu::into_vec);
             let start = |i: usize| bias.as_ref().map_or(Start::Zero, |bias| Start::Row(&bias[i * n..(i + 1) * n]));
             let (x, y): ([usize; 3], [usize; 3]) = (a.strides(), b.strides());
-            let entry = |data, [step, row, column]: [usize; 3], i: usize| View { data, strides: [row, column] }.skip(i * step);
-            matmul::products([m, k, n], |i| [entry(a.data(), x, i), entry(b.data(), y, i)], start, &mut out);
+            matmul::products([m, k, n], |i| [View::entry(a.data(), x, i), View::entry(b.data(), y, i)], start, &mut out);
             cpu::tensor(out, [batch, m, n], &device)
         }
         (a, b) => {

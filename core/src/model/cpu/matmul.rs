@@ -34,6 +34,11 @@ impl<'a> View<'a> {
         Self { data, strides: [width, 1] }
     }
 
+    /// Matrix `entry` of several in one memory; `step` numbers lie from one to the next.
+    pub fn entry(data: &'a [f32], [step, row, column]: [usize; 3], entry: usize) -> Self {
+        Self { data, strides: [row, column] }.skip(entry * step)
+    }
+
     /// The same memory as the transpose.
     #[must_use]
     pub fn transposed(self) -> Self {

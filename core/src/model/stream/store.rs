@@ -88,9 +88,8 @@ impl Store {
             (Self::Host { rows, .. }, Ok(a), Ok(b)) if cpu::whole_tiles(n) => {
                 let bias = bias.map(cpu::into_vec);
                 let (x, y): ([usize; 3], [usize; 3]) = (a.strides(), b.strides());
-                let entry = |data, [step, row, column]: [usize; 3], i: usize| View { data, strides: [row, column] }.skip(i * step);
                 let start = bias.as_deref().map_or(Start::Zero, Start::Row);
-                rows.put_products(at, entries, [m, k, n], |i| [entry(a.data(), x, i), entry(b.data(), y, i)], start);
+                rows.put_products(at, entries, [m, k, n], |i| [View::entry(a.data(), x, i), View::entry(b.data(), y, i)], start);
             }
             (store, a, b) => {
                 let bias = bias.map(|bias| bias.reshape([1, n]).expand([entries, n]));

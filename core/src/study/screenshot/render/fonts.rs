@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{
     RenderConfig, RenderError, Style, atlas,
     bitmaps::Bitmaps,
-    blit::{CHUNK, Paper},
+    blit::{CHUNK, Paper, Stamp},
     bundled,
     face::Face,
     text::Cells,
@@ -172,35 +172,28 @@ impl Fonts {
         false
     }
 
-    /// Draws a glyph of a font that a shaper moved `down` rows; what leaves its line is cut.
-    pub fn draw_moved(&self, paper: &mut Paper<'_>, glyph: Glyph, x: i32, y: usize, down: i16, clip: [usize; 2]) -> Ink {
-        let Glyph::Font { face, glyph } = glyph else { return self.draw(paper, glyph, x, y, clip) };
-        let (stamp, rows) = self.faces.get(usize::from(face))?.stamp(glyph);
+    /// The rows of a glyph that a shaper moved `down`, and the first of them; what leaves its line is cut.
+    fn moved<'r>(&self, stamp: Stamp, rows: &'r [u8], down: i16) -> Option<(usize, &'r [u8])> {
         let top = i32::from(stamp.top) + i32::from(down);
         let row = usize::from(stamp.chunks) * CHUNK;
-        let above = usize::try_from(-top).unwrap_or(0);
-        let first = usize::try_from(top).unwrap_or(0);
+        let (above, first) = (usize::try_from(-top).unwrap_or(0), usize::try_from(top).unwrap_or(0));
         let rows = rows.get(above * row..)?;
         let rows = rows.get(..rows.len().min(self.line.saturating_sub(first) * row))?;
-        if rows.is_empty() {
-            return None;
-        }
-        let x = x + i32::from(stamp.left);
-        paper.stamp(rows, usize::from(stamp.chunks), x, y + first, clip);
-        Some([x, x + i32::from(stamp.width)])
+        (!rows.is_empty()).then_some((first, rows))
     }
 
-    /// Draws a glyph with the pen at `x`, on the line whose first row is `y`.
+    /// Draws a glyph with the pen at `x`, on the line whose first row is `y`; one of a font `down` rows lower than it lies.
     #[inline]
-    pub fn draw(&self, paper: &mut Paper<'_>, glyph: Glyph, x: i32, y: usize, clip: [usize; 2]) -> Ink {
+    pub fn draw(&self, paper: &mut Paper<'_>, glyph: Glyph, x: i32, y: usize, down: i16, clip: [usize; 2]) -> Ink {
         match glyph {
             Glyph::Font { face, glyph } => {
                 let (stamp, rows) = self.faces.get(usize::from(face))?.stamp(glyph);
                 if stamp.width == 0 {
                     return None;
                 }
+                let (first, rows) = if down == 0 { (usize::from(stamp.top), rows) } else { self.moved(stamp, rows, down)? };
                 let x = x + i32::from(stamp.left);
-                paper.stamp(rows, usize::from(stamp.chunks), x, y + usize::from(stamp.top), clip);
+                paper.stamp(rows, usize::from(stamp.chunks), x, y + first, clip);
                 Some([x, x + i32::from(stamp.width)])
             }
             Glyph::Bitmap(c) => {

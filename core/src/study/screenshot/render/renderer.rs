@@ -150,11 +150,7 @@ impl Renderer {
                 let Some(cell) = line.get(at).filter(|cell| cell.kind != Kind::Invisible) else { return };
                 let [right, down] = cells.offsets.get(first + at).copied().unwrap_or_default();
                 let pen = x as i32 + i32::from(right);
-                let drawn = match down {
-                    0 => self.fonts.draw(&mut paper, cell.glyph, pen, y as usize, clip),
-                    down => self.fonts.draw_moved(&mut paper, cell.glyph, pen, y as usize, down, clip),
-                };
-                if let Some(ink) = drawn {
+                if let Some(ink) = self.fonts.draw(&mut paper, cell.glyph, pen, y as usize, down, clip) {
                     ink_right = ink_right.max(ink[1]);
                 }
                 if first + at >= cells.prefix {

@@ -89,15 +89,14 @@ impl Shaper {
         let (mut out, mut offsets) = (Vec::with_capacity(cells.cells.len()), Vec::with_capacity(cells.cells.len()));
         let mut prefix = None;
         let mut at = 0;
-        while let Some(first) = cells.cells.get(at) {
+        while at < cells.cells.len() {
             if at >= cells.prefix {
                 prefix.get_or_insert(out.len());
             }
-            let end = run_end(&cells.cells, at, cells.prefix);
-            let run = cells.cells.get(at..end).unwrap_or_default();
-            at = end;
-            let face = face_of(run).filter(|_| matches!(first.kind, Kind::Word | Kind::Invisible));
-            if let Some(placed) = face.and_then(|face| self.run(run, face, &fonts, &mut plans)) {
+            let of = Run::at(&cells.cells, at, cells.prefix);
+            let run = cells.cells.get(at..of.end).unwrap_or_default();
+            at = of.end;
+            if let Some(placed) = self.run(run, &of, &fonts, &mut plans) {
                 for (cell, offset) in placed {
                     out.push(cell);
                     offsets.push(offset);
@@ -113,11 +112,11 @@ impl Shaper {
         all
     }
 
-    /// The glyphs of a run in reading order; none where a glyph cannot be drawn.
-    fn run(&self, run: &[Cell], face: u8, fonts: &[ShaperFont<'_, '_>], plans: &mut Vec<Plan>) -> Option<Vec<Placed>> {
+    /// The glyphs of a run in reading order; none where it has no letters of a font, or a glyph cannot be drawn.
+    fn run(&self, run: &[Cell], of: &Run, fonts: &[ShaperFont<'_, '_>], plans: &mut Vec<Plan>) -> Option<Vec<Placed>> {
+        let (face, level) = of.letters?;
         let (rules, font) = (self.rules.get(usize::from(face))?, fonts.get(usize::from(face))?);
-        let script = run.iter().map(|cell| script_of(cell.c)).find(|&script| script != Script::COMMON).unwrap_or(Script::COMMON);
-        let level = level_of(run);
+        let script = of.script.unwrap_or(Script::COMMON);
         let direction = if level % 2 == 1 { Direction::RightToLeft } else { Direction::LeftToRight };
         let known = plans.iter().position(|plan| (plan.face, plan.script, plan.direction) == (face, script, direction));
         let known = known.unwrap_or_else(|| {
@@ -169,19 +168,6 @@ impl Shaper {
     }
 }
 
-/// The font of a run: that of its letters.
-fn face_of(run: &[Cell]) -> Option<u8> {
-    run.iter().find_map(|cell| match (cell.kind, cell.glyph) {
-        (Kind::Word, Glyph::Font { face, .. }) => Some(face),
-        _ => None,
-    })
-}
-
-/// The level of a run: that of its letters; joiners and marks of direction follow them.
-fn level_of(run: &[Cell]) -> u8 {
-    run.iter().find(|cell| cell.kind != Kind::Invisible).or(run.first()).map_or(0, |cell| cell.level)
-}
-
 fn script_of(c: char) -> Script {
     match c.script() {
         Uax24::Common | Uax24::Inherited | Uax24::Unknown => Script::COMMON,
@@ -193,27 +179,37 @@ fn four(name: &str) -> [u8; 4] {
     name.as_bytes().first_chunk().copied().unwrap_or(*b"Zyyy")
 }
 
-/// Where the run that begins at `at` ends: at the next cell that is no letter, or whose direction, font or script is another. A cell that is no letter is a run of its own.
-fn run_end(cells: &[Cell], at: usize, prefix: usize) -> usize {
-    let joins = |cell: &Cell| matches!(cell.kind, Kind::Word | Kind::Invisible);
-    let (mut level, mut font, mut script) = (None, None, None);
-    let mut end = at;
-    while let Some(cell) = cells.get(end).filter(|cell| joins(cell)) {
-        if cell.kind == Kind::Word {
-            let Glyph::Font { face, .. } = cell.glyph else { break };
-            let own = Some(script_of(cell.c)).filter(|&script| script != Script::COMMON);
-            let other_script = own.is_some() && script.is_some() && own != script;
-            if level.is_some_and(|level| level != cell.level) || font.is_some_and(|font| font != face) || other_script {
+/// Cells that are shaped together.
+struct Run {
+    end: usize,
+    /// Font and level of its letters; joiners and marks of direction follow them.
+    letters: Option<(u8, u8)>,
+    /// Where any letter has one.
+    script: Option<Script>,
+}
+
+impl Run {
+    /// The run that begins at `at`: up to the next cell that is no letter, or whose direction, font or script is another. A cell that is no letter is a run of its own.
+    fn at(cells: &[Cell], at: usize, prefix: usize) -> Self {
+        let mut run = Self { end: at, letters: None, script: None };
+        while let Some(cell) = cells.get(run.end).filter(|cell| matches!(cell.kind, Kind::Word | Kind::Invisible)) {
+            if cell.kind == Kind::Word {
+                let Glyph::Font { face, .. } = cell.glyph else { break };
+                let own = Some(script_of(cell.c)).filter(|&script| script != Script::COMMON);
+                let other_script = own.is_some() && run.script.is_some() && own != run.script;
+                if other_script || run.letters.is_some_and(|letters| letters != (face, cell.level)) {
+                    break;
+                }
+                (run.letters, run.script) = (Some((face, cell.level)), run.script.or(own));
+            }
+            run.end += 1;
+            if run.end == prefix {
                 break;
             }
-            (level, font, script) = (Some(cell.level), Some(face), script.or(own));
         }
-        end += 1;
-        if end == prefix {
-            break;
-        }
+        run.end = run.end.max(at + 1);
+        run
     }
-    end.max(at + 1)
 }
 
 #[cfg(test)]

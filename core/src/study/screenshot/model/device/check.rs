@@ -37,8 +37,8 @@ pub fn compute(device: &Device) -> Vec<Part> {
         .collect();
     let mut tape = DeviceTape::new(&params, device, Precision::F32);
     let losses = write(&mut tape);
-    let mut values: Vec<Tensor<1>> = losses.iter().filter_map(|&loss| tape.tensor(loss)).map(|loss| loss.flatten(0, 1)).collect();
-    let losses = Part { name: "losses of screenshot models", values: Tensor::cat(std::mem::take(&mut values), 0) };
+    let values: Vec<Tensor<1>> = losses.iter().filter_map(|&loss| tape.tensor(loss)).map(|loss| loss.flatten(0, 1)).collect();
+    let losses = Part { name: "losses of screenshot models", values: Tensor::cat(values, 0) };
     let gradients = tape.backward().into_iter().map(|gradient| gradient.flatten(0, 1)).collect();
     vec![losses, Part { name: "gradients of screenshot models", values: Tensor::cat(gradients, 0) }]
 }
