@@ -15,7 +15,7 @@ use vitrine_core::study::screenshot::{
         corpus::Corpus,
         learner::Learner,
         pretrain::{PretrainConfig, Reader},
-        steps::{Lesson as _, Step},
+        steps::{Lesson as _, writings},
     },
 };
 
@@ -67,6 +67,7 @@ pub fn run(options: &Options, context: Context) -> Result<Outcome> {
     let corpus = Corpus::new(&bpe, lines());
     let reader = Reader::new(&config, &bpe, &corpus)?;
     let mut learner = Learner::new(reader.init(), &place);
+    let parts = learner.parts();
     if !matches!(place, Place::Memory) {
         return on_device(options, context, &reader, learner, &device_name, batch, config.weight_decay);
     }
@@ -76,8 +77,8 @@ pub fn run(options: &Options, context: Context) -> Result<Outcome> {
             // The first batch warmed up.
             (drawing, learning) = Default::default();
         }
-        let drawn = drawing.measure(|| reader.batch(step))?;
-        learning.measure(|| learner.learn(Step(&reader, drawn), PHASE, 1e-4, config.weight_decay))?;
+        let drawn = drawing.measure(|| reader.batch(step, parts))?;
+        learning.measure(|| learner.learn(writings(&reader, drawn), PHASE, 1e-4, config.weight_decay))?;
     }
     let [drawing, learning] = [drawing, learning].map(|times| times.median());
     let share = drawing.0 / (drawing.0 + learning.0);
@@ -104,10 +105,10 @@ fn on_device(
     batch: usize,
     weight_decay: f64,
 ) -> Result<Outcome> {
-    let steps = WARM_UP + options.repeats as u64;
+    let (steps, parts) = (WARM_UP + options.repeats as u64, learner.parts());
     let (waited, wall) = ahead(
         0..steps,
-        |step| reader.batch(step),
+        |step| reader.batch(step, parts),
         |next| -> Result<(f64, f64)> {
             let (mut from, mut waited) = (Instant::now(), 0.0);
             for step in 0..steps {
@@ -118,7 +119,7 @@ fn on_device(
                 let asked = Instant::now();
                 let drawn = next(step)?;
                 waited += asked.elapsed().as_secs_f64();
-                learner.learn(Step(reader, drawn), PHASE, 1e-4, weight_decay)?;
+                learner.learn(writings(reader, drawn), PHASE, 1e-4, weight_decay)?;
                 if step.is_multiple_of(READ_EVERY) {
                     learner.losses(PHASE)?;
                 }

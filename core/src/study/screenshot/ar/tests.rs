@@ -3,7 +3,7 @@
 use super::{
     go_on::{Choice, Stop, go_on},
     passage::{Passage, Source},
-    train::{ArTraining, after_contexts, passages, train, words_of_facts},
+    train::{ArTraining, Passages, after_contexts, passages, train, words_of_facts},
 };
 use crate::{
     lab::{LabError, MemoryLab},
@@ -19,6 +19,10 @@ use crate::{
             tape::Tape,
         },
         render::{FontSources, Renderer, Scratch},
+        train::{
+            learner::assert_parts_add_up,
+            steps::{Lesson as _, writings},
+        },
     },
     tensor::Device,
     train::rng::Stream,
@@ -35,6 +39,18 @@ fn tiny() -> (Ar, Vec<f32>) {
     };
     let mut stream = Stream::new(4, "ink", 0);
     (Ar { config }, (0..24).map(|_| stream.uniform() as f32).collect())
+}
+
+#[test]
+fn parts_of_a_batch_add_up_to_it() {
+    let config = ArTraining { batch_size: 5, growing_from: 0.0, growing_to: 0.0, ..ArTraining::default() };
+    let bpe = words_of_facts(config.vocab);
+    let ar = Ar { config: config.model_for(&bpe) };
+    let passages =
+        Passages { config: &config, source: Source::Facts, bpe: &bpe, renderer: Renderer::bundled(config.render.clone()).unwrap(), ar };
+    let of = |parts| writings(&passages, passages.batch(2, parts).unwrap());
+    assert_eq!(of(3).len(), 3, "two lines, two and one");
+    assert_parts_add_up(&passages.ar.init(0).mats, of(1), of(3));
 }
 
 #[test]

@@ -173,18 +173,18 @@ pub fn passages(
 }
 
 /// What training learns from.
-struct Passages<'a> {
-    config: &'a ArTraining,
-    source: Source<'a>,
-    bpe: &'a Bpe,
-    renderer: Renderer,
-    ar: Ar,
+pub(super) struct Passages<'a> {
+    pub config: &'a ArTraining,
+    pub source: Source<'a>,
+    pub bpe: &'a Bpe,
+    pub renderer: Renderer,
+    pub ar: Ar,
 }
 
 impl Lesson for Passages<'_> {
-    type Batch = ArLaid;
+    type Part = ArLaid;
 
-    fn batch(&self, step: u64) -> Result<ArLaid, ScreenshotError> {
+    fn batch(&self, step: u64, parts: usize) -> Result<Vec<ArLaid>, ScreenshotError> {
         let config = self.config;
         let (ease, count) = config.stage(step);
         let batch = passages(self.source, self.bpe, &self.renderer, count, ease, [config.seed, step], "passages")?;
@@ -199,11 +199,11 @@ impl Lesson for Passages<'_> {
             Line::new(&self.ar.config, context, &passage.text)
         };
         let lines: Vec<Line<'_>> = batch.iter().map(&mut line).collect();
-        Ok(self.ar.lay_out(&lines))
+        Ok(self.ar.lay_out_parts(&lines, parts))
     }
 
-    fn losses<C: Calls>(&self, calls: &mut C, batch: ArLaid) -> Terms {
-        self.ar.terms(calls, batch)
+    fn losses<C: Calls>(&self, calls: &mut C, part: ArLaid) -> Terms {
+        self.ar.terms(calls, part)
     }
 }
 

@@ -226,6 +226,8 @@ pub struct ArLaid {
     /// Rows that have to redraw a patch, and it, standardised.
     redrawn: Vec<usize>,
     targets: Vec<f32>,
+    /// Tokens and patches that count in the whole batch: losses are means over it.
+    whole: [usize; 2],
 }
 
 /// An autoregressive model's shape.
@@ -294,6 +296,17 @@ impl Ar {
                 laid.targets.extend(standardised(&values).into_iter().map(|v| v as f32));
             }
         }
+        laid.whole = [laid.named.len(), laid.redrawn.len()];
+        laid
+    }
+
+    /// The same as at most so many parts, whose losses add up to those of all.
+    #[must_use]
+    pub fn lay_out_parts(&self, lines: &[Line<'_>], parts: usize) -> Vec<ArLaid> {
+        let size = lines.len().div_ceil(parts.max(1)).max(1);
+        let mut laid: Vec<ArLaid> = lines.chunks(size).map(|lines| self.lay_out(lines)).collect();
+        let whole = laid.iter().fold([0; 2], |sums, part| [sums[0] + part.whole[0], sums[1] + part.whole[1]]);
+        laid.iter_mut().for_each(|part| part.whole = whole);
         laid
     }
 
@@ -348,11 +361,11 @@ impl Ar {
     /// Both losses of lines, with weights 1 and 1: of tokens in nats, and of patches.
     pub fn terms(&self, tape: &mut impl Calls, mut laid: ArLaid) -> Terms {
         let (x, _) = self.read(tape, &mut laid, &[]);
-        let ArLaid { named, labels, redrawn, targets, .. } = laid;
+        let ArLaid { named, labels, redrawn, targets, whole: [tokens_of_all, patches_of_all], .. } = laid;
         let (mut tokens, mut pixel) = (None, None);
         let tail = self.tail();
         if !redrawn.is_empty() {
-            let weight = 1.0 / redrawn.len() as f32;
+            let weight = 1.0 / patches_of_all as f32;
             let rows = tape.rows(x, redrawn);
             let (w, b) = (tape.param(tail + 2), tape.param(tail + 3));
             let patches = tape.linear(rows, w, Some(b));
@@ -364,9 +377,9 @@ impl Ar {
             let rows = tape.rows(x, named);
             let output = tape.param(tail + 1);
             let logits = tape.linear(rows, output, None);
-            let weight = 1.0 / n as f32;
+            let weight = 1.0 / tokens_of_all as f32;
             let losses = tape.cross_entropy(logits, &labels, &vec![weight; n]);
-            tokens = Some(Term { each: [1.0, weight], all: [1.0, n as f64], ..Term::sum(losses) });
+            tokens = Some(Term { each: [1.0, weight], all: [1.0, tokens_of_all as f64], ..Term::sum(losses) });
         }
         [tokens, pixel]
     }

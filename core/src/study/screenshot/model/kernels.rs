@@ -154,8 +154,12 @@ fn gated_by_pullback(of: impl Fn(f32) -> [f32; 2] + Sync + Send, x: &[f32], d: &
 #[must_use]
 pub fn rotations(places: &[usize], d_head: usize, base: f64) -> Vec<[f32; 2]> {
     let half = d_head / 2;
-    let angle = |place: usize, i: usize| place as f64 * base.powf(-2.0 * i as f64 / d_head as f64);
-    places.iter().flat_map(|&place| (0..half).map(move |i| angle(place, i))).map(|a| [a.cos() as f32, a.sin() as f32]).collect()
+    let frequencies: Vec<f64> = (0..half).map(|i| base.powf(-2.0 * i as f64 / d_head as f64)).collect();
+    // Lines share their places: each is looked up, not computed again.
+    let upto = places.iter().max().map_or(0, |last| last + 1);
+    let angles = (0..upto).flat_map(|place| frequencies.iter().map(move |frequency| place as f64 * frequency));
+    let table: Vec<[f32; 2]> = angles.map(|angle| [angle.cos() as f32, angle.sin() as f32]).collect();
+    places.iter().flat_map(|&place| &table[place * half..(place + 1) * half]).copied().collect()
 }
 
 /// Turns the first `width` columns of every row of `cols`, head by head (number `i` with number `i + d_head / 2`, as Llama does), by [`rotations`]; back by `back`.

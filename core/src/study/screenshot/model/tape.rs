@@ -153,6 +153,12 @@ impl<'a> Tape<'a> {
         Some(grad)
     }
 
+    /// As [`Self::grad`], for a product that is added: with the start that lets it write over what was not there yet.
+    fn sum<'g>(&self, grads: &'g mut [Vec<f32>], var: Var) -> Option<(&'g mut Vec<f32>, Start<'static>)> {
+        let start = if grads[var.0].is_empty() { Start::Zero } else { Start::Keep };
+        self.grad(grads, var).map(|to| (to, start))
+    }
+
     /// Adds to a gradient, or becomes it.
     fn give(&self, grads: &mut [Vec<f32>], var: Var, d: Vec<f32>) {
         if matches!(self.nodes[var.0].1, Op::Given) {
@@ -169,11 +175,11 @@ impl<'a> Tape<'a> {
             Op::Linear { x, w, b } => {
                 let (xm, wm) = (self.value(*x), self.value(*w));
                 let [n, k, m] = [xm.rows, xm.cols, wm.cols];
-                if let Some(to) = self.grad(grads, *x) {
-                    product([n, m, k], View::rows(&d, m), View::rows(&wm.data, m).transposed(), Start::Keep, to);
+                if let Some((to, start)) = self.sum(grads, *x) {
+                    product([n, m, k], View::rows(&d, m), View::rows(&wm.data, m).transposed(), start, to);
                 }
-                if let Some(to) = self.grad(grads, *w) {
-                    product([k, n, m], View::rows(&xm.data, k).transposed(), View::rows(&d, m), Start::Keep, to);
+                if let Some((to, start)) = self.sum(grads, *w) {
+                    product([k, n, m], View::rows(&xm.data, k).transposed(), View::rows(&d, m), start, to);
                 }
                 if let Some(to) = b.and_then(|b| self.grad(grads, b)) {
                     d.chunks_exact(m).for_each(|row| add(to, row));
@@ -182,11 +188,11 @@ impl<'a> Tape<'a> {
             Op::LinearTied { x, w } => {
                 let (xm, wm) = (self.value(*x), self.value(*w));
                 let [n, k, m] = [xm.rows, xm.cols, wm.rows];
-                if let Some(to) = self.grad(grads, *x) {
-                    product([n, m, k], View::rows(&d, m), View::rows(&wm.data, k), Start::Keep, to);
+                if let Some((to, start)) = self.sum(grads, *x) {
+                    product([n, m, k], View::rows(&d, m), View::rows(&wm.data, k), start, to);
                 }
-                if let Some(to) = self.grad(grads, *w) {
-                    product([m, n, k], View::rows(&d, m).transposed(), View::rows(&xm.data, k), Start::Keep, to);
+                if let Some((to, start)) = self.sum(grads, *w) {
+                    product([m, n, k], View::rows(&d, m).transposed(), View::rows(&xm.data, k), start, to);
                 }
             }
             Op::Rows { of, index } => {
@@ -337,14 +343,14 @@ impl Calls for Tape<'_> {
     }
 
     fn add(&mut self, a: Var, b: Var) -> Var {
-        let mut out = self.value(a).clone();
-        add(&mut out.data, &self.value(b).data);
+        let (am, bm) = (self.value(a), self.value(b));
+        let out = Mat { data: am.data.iter().zip(&bm.data).map(|(a, b)| a + b).collect(), ..*am };
         self.push(out, Op::Add(a, b))
     }
 
     fn scaled(&mut self, a: Var, by: Vec<f32>) -> Var {
-        let mut out = self.value(a).clone();
-        out.data.iter_mut().zip(&by).for_each(|(x, by)| *x *= by);
+        let am = self.value(a);
+        let out = Mat { data: am.data.iter().zip(&by).map(|(x, by)| x * by).collect(), ..*am };
         self.push(out, Op::Scaled(a, by))
     }
 

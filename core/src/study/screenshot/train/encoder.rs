@@ -16,8 +16,8 @@ use crate::study::screenshot::{
 };
 
 /// An encoder of some kind of input.
-pub trait Encoder {
-    type Input;
+pub trait Encoder: Sync {
+    type Input: Sync;
 
     /// Its matrices; a head's follow.
     fn specs(&self) -> Vec<Spec>;

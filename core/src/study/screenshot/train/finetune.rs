@@ -1,7 +1,7 @@
 //! Fine-tuning: both decoders go, a head on the encoder says which class a text, or a pair of texts, belongs to, or comes near to a number.
 //!
 //! **Head.** The mean over attended positions (or CLS), dropout, a dense layer, tanh, dropout, a linear layer; cross-entropy, or the squared error of standardised numbers. Nothing is hidden. A run
-//! whose training loss stays at that of guessing is begun again with another seed, and says so: small sets sometimes stick (PIXEL's authors and the paper's mention it too). With `evaluate_every`
+//! whose training loss is still that of guessing after half of the steps is begun again with another seed, and says so: small sets sometimes stick (PIXEL's authors and the paper's mention it too). With `evaluate_every`
 //! the numbers of the best measurement on the dev set are kept, and a run ends after `patience` measurements without a better one.
 
 use std::collections::BTreeMap;
@@ -30,6 +30,8 @@ use crate::{
 
 /// Steps between logged losses.
 const LOG_EVERY: u64 = 10;
+/// A loss above this share of guessing's is guessing.
+const AT_CHANCE: f64 = 0.97;
 
 /// What the head looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,21 +163,21 @@ impl<'e, E: Encoder> Tuned<'e, E> {
         Self { encoder, params, pool, head_from, goal: goal.clone(), scale: [0.0, 1.0] }
     }
 
-    /// What the head puts out, `[inputs, outputs]`; `drop` gives the factors of dropout.
-    fn outputs(&self, tape: &mut impl Calls, inputs: &[&E::Input], mut drop: impl FnMut(usize) -> Option<Vec<f32>>) -> Var {
+    /// What the head puts out, `[inputs, outputs]`; `drops` are the factors of dropout before each of its layers.
+    fn outputs(&self, tape: &mut impl Calls, inputs: &[&E::Input], drops: [Option<Vec<f32>>; 2]) -> Var {
         let (out, spans) = self.encoder.read(tape, inputs);
         let mut x = match self.pool {
             Pool::Cls => tape.rows(out, spans.iter().map(|span| span.start).collect()),
             Pool::Mean => tape.means(out, spans),
         };
-        let size = inputs.len() * self.encoder.width();
+        let [before_dense, before_last] = drops;
         let [dense, dense_bias, last, last_bias] = std::array::from_fn(|number| tape.param(self.head_from + number));
-        if let Some(by) = drop(size) {
+        if let Some(by) = before_dense {
             x = tape.scaled(x, by);
         }
         x = tape.linear(x, dense, Some(dense_bias));
         x = tape.tanh(x);
-        if let Some(by) = drop(size) {
+        if let Some(by) = before_last {
             x = tape.scaled(x, by);
         }
         tape.linear(x, last, Some(last_bias))
@@ -198,9 +200,9 @@ impl<'e, E: Encoder> Tuned<'e, E> {
         Ok(found)
     }
 
-    /// The loss of a batch: nats, or squared deviations.
-    fn loss(&self, tape: &mut impl Calls, outputs: Var, labels: &[f64]) -> Term {
-        let weight = 1.0 / labels.len().max(1) as f32;
+    /// What some of a batch's rows, `whole` in all, add to its loss: nats, or squared deviations.
+    fn loss(&self, tape: &mut impl Calls, outputs: Var, labels: &[f64], whole: usize) -> Term {
+        let weight = 1.0 / whole.max(1) as f32;
         match self.goal {
             Goal::Classes(_) => {
                 let labels: Vec<u32> = labels.iter().map(|&label| label as u32).collect();
@@ -225,7 +227,7 @@ impl<E: Encoder> Writing for Answer<'_, '_, E> {
     type Out = Result<Vec<f64>, ScreenshotError>;
 
     fn on<C: Calls>(self, calls: &mut C) -> Self::Out {
-        let outputs = self.tuned.outputs(calls, self.inputs, |_| None);
+        let outputs = self.tuned.outputs(calls, self.inputs, [None, None]);
         let mat = calls.read(outputs)?;
         let best = |row: &[f32]| {
             row.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, &x)| if x > best.1 { (i, x) } else { best }).0 as f64
@@ -239,26 +241,52 @@ impl<E: Encoder> Writing for Answer<'_, '_, E> {
     }
 }
 
-/// One batch of a fine-tuning.
-struct Tuning<'a, 'e, E: Encoder> {
+/// A part of a batch.
+pub(super) struct Tuning<'a, 'e, E: Encoder> {
     tuned: &'a Tuned<'e, E>,
     inputs: Vec<&'a E::Input>,
     wanted: Vec<f64>,
-    dropout: f64,
-    random: Stream,
+    /// Rows of the whole batch, over which the loss is a mean.
+    whole: usize,
+    /// Factors of dropout at its two places, `[inputs, width]`; none where nothing is dropped.
+    drops: [Option<Vec<f32>>; 2],
+}
+
+impl<'a, 'e, E: Encoder> Tuning<'a, 'e, E> {
+    /// The rows of these numbers, in at most so many parts; what is dropped does not depend on how many.
+    pub(super) fn parts(
+        tuned: &'a Tuned<'e, E>,
+        rows: &[&'a Labelled<E::Input>],
+        dropout: f64,
+        mut random: Stream,
+        parts: usize,
+    ) -> Vec<Self> {
+        let (whole, width, keep) = (rows.len(), tuned.encoder.width(), 1.0 - dropout);
+        let mut factors =
+            || -> Vec<f32> { (0..whole * width).map(|_| if random.uniform() < keep { (1.0 / keep) as f32 } else { 0.0 }).collect() };
+        let drops = (dropout > 0.0).then(|| [factors(), factors()]);
+        let size = whole.div_ceil(parts.max(1)).max(1);
+        let part = |(number, rows): (usize, &[&'a Labelled<E::Input>])| {
+            let from = number * size * width;
+            let own = |place: usize| drops.as_ref().map(|drops| drops[place][from..from + rows.len() * width].to_vec());
+            Self {
+                tuned,
+                inputs: rows.iter().map(|row| &row.input).collect(),
+                wanted: rows.iter().map(|row| row.label).collect(),
+                whole,
+                drops: [own(0), own(1)],
+            }
+        };
+        rows.chunks(size).enumerate().map(part).collect()
+    }
 }
 
 impl<E: Encoder> Writing for Tuning<'_, '_, E> {
     type Out = Terms;
 
-    fn on<C: Calls>(mut self, calls: &mut C) -> Terms {
-        let keep = 1.0 - self.dropout;
-        let drop = |size: usize| {
-            let one = |_| if self.random.uniform() < keep { (1.0 / keep) as f32 } else { 0.0 };
-            (self.dropout > 0.0).then(|| (0..size).map(one).collect())
-        };
-        let outputs = self.tuned.outputs(calls, &self.inputs, drop);
-        [Some(self.tuned.loss(calls, outputs, &self.wanted)), None]
+    fn on<C: Calls>(self, calls: &mut C) -> Terms {
+        let outputs = self.tuned.outputs(calls, &self.inputs, self.drops);
+        [Some(self.tuned.loss(calls, outputs, &self.wanted, self.whole)), None]
     }
 }
 
@@ -302,12 +330,15 @@ pub fn finetune<'e, E: Encoder>(
     loop {
         let seed = config.seed.wrapping_add(attempt.wrapping_mul(1000));
         let mut tuned = Tuned { scale, ..Tuned::new(encoder, given, &task.goal, config.pool, seed) };
-        let (last_loss, steps) = train_once(config, seed, &mut tuned, task.metric, [train, dev], place, lab, phase)?;
-        let stuck = last_loss > 0.97 * guess;
-        if stuck && attempt < config.restarts {
+        let at_chance = |loss: f64| loss > AT_CHANCE * guess;
+        let again = attempt < config.restarts;
+        let Some((last_loss, steps)) =
+            train_once(config, seed, &mut tuned, task.metric, [train, dev], |loss| again && at_chance(loss), place, lab, phase)?
+        else {
             attempt += 1;
             continue;
-        }
+        };
+        let stuck = at_chance(last_loss);
         let answers = tuned.answers(&inputs(test), place)?;
         let measure = |answers: &[f64], set| task.metric.of(answers, &labels(set));
         let dev = measure(&tuned.answers(&inputs(dev), place)?, dev);
@@ -316,7 +347,7 @@ pub fn finetune<'e, E: Encoder>(
     }
 }
 
-/// One run from its seed: the mean loss of its last tenth, and the step whose numbers were kept.
+/// One run from its seed: the mean loss of its last tenth, and the step whose numbers were kept; none where `give_up` says so of the loss, a tenth of the steps' mean, after half of them or more.
 #[expect(clippy::too_many_arguments, reason = "what a fine-tuning is made of")]
 fn train_once<E: Encoder>(
     config: &FinetuneConfig,
@@ -324,10 +355,11 @@ fn train_once<E: Encoder>(
     tuned: &mut Tuned<'_, E>,
     metric: Metric,
     [train, dev]: [&[Labelled<E::Input>]; 2],
+    give_up: impl Fn(f64) -> bool,
     place: &Place,
     lab: &mut dyn Lab,
     phase: &str,
-) -> Result<(f64, u64), ScreenshotError> {
+) -> Result<Option<(f64, u64)>, ScreenshotError> {
     let mut learner = Learner::new(tuned.params.clone(), place);
     let mut order: Vec<usize> = vec![];
     let (mut epoch, mut tail) = (0, vec![]);
@@ -345,19 +377,14 @@ fn train_once<E: Encoder>(
             order.extend(next);
             epoch += 1;
         }
-        let rows: Vec<usize> = order.drain(..config.batch_size.min(order.len())).collect();
-        let batch = Tuning {
-            tuned,
-            inputs: rows.iter().map(|&row| &train[row].input).collect(),
-            wanted: rows.iter().map(|&row| train[row].label).collect(),
-            dropout: config.dropout,
-            random: Stream::new(seed, "dropout", number),
-        };
+        let rows: Vec<&Labelled<E::Input>> = order.drain(..config.batch_size.min(order.len())).map(|row| &train[row]).collect();
+        let batch = Tuning::parts(tuned, &rows, config.dropout, Stream::new(seed, "dropout", number), learner.parts());
         let lr = config.lr * linear_with_warm_up(number + 1, warm_up, config.steps + 1);
         learner.learn(batch, phase, lr, config.weight_decay)?;
         let step = learner.step();
         let measured = config.evaluate_every > 0 && (step.is_multiple_of(config.evaluate_every) || step == config.steps);
-        if step.is_multiple_of(LOG_EVERY) || step == config.steps || measured {
+        let half = step == config.steps.div_ceil(2);
+        if step.is_multiple_of(LOG_EVERY) || step == config.steps || measured || half {
             tail.extend(learner.losses(phase)?.into_iter().map(|[loss, _]| loss));
         }
         if step.is_multiple_of(LOG_EVERY)
@@ -366,6 +393,9 @@ fn train_once<E: Encoder>(
             lab.metrics(phase, step, &BTreeMap::from([("loss", loss), ("lr", lr)]));
         }
         lab.progress(phase, step, config.steps);
+        if half && give_up(last_tenth(&tail)) {
+            return Ok(None);
+        }
         if measured {
             let measured = metric.of(&tuned.answers_of(&learner.placed(), &inputs(dev))?, &labels(dev));
             lab.metrics(phase, step, &BTreeMap::from([("dev", measured)]));
@@ -379,8 +409,10 @@ fn train_once<E: Encoder>(
             }
         }
     }
-    let last = tail.len() - tail.len().div_ceil(10);
-    let last_loss = tail[last..].iter().sum::<f64>() / (tail.len() - last).max(1) as f64;
+    let last_loss = last_tenth(&tail);
+    if give_up(last_loss) {
+        return Ok(None);
+    }
     let steps;
     (tuned.params, steps) = if let Some((_, step, params)) = best {
         (params, step)
@@ -388,5 +420,11 @@ fn train_once<E: Encoder>(
         let step = learner.step();
         (learner.end()?.0, step)
     };
-    Ok((last_loss, steps))
+    Ok(Some((last_loss, steps)))
+}
+
+/// The mean of the last tenth of some losses.
+fn last_tenth(losses: &[f64]) -> f64 {
+    let last = &losses[losses.len() - losses.len().div_ceil(10)..];
+    last.iter().sum::<f64>() / last.len().max(1) as f64
 }

@@ -1,6 +1,7 @@
 //! A model in training, wherever it is computed: a step of learning, its losses, and its state as the same bytes.
 //!
-//! **Idea.** In plain memory a step is computed and looked at. On a device it is only asked for: parameters and moments stay there, and losses wait to be read, so that the device has work while
+//! **Idea.** A batch comes in parts, texts to a part, whose gradients are summed in their order. In plain memory each part is a task of the threads: what one computes stays in its core's cache, and
+//! the small operations between the products are shared out too. The number of parts is fixed, so the sums do not depend on the threads. On a device it is only asked for: parameters and moments stay there, and losses wait to be read, so that the device has work while
 //! the next batch is made. A loss that is no number is therefore found when losses are read; nothing is saved before that.
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -8,15 +9,22 @@ use serde::{Serialize, de::DeserializeOwned};
 #[cfg(feature = "burn")]
 use super::on_device::DeviceState;
 use super::state::State;
-use crate::study::screenshot::{
-    ScreenshotError,
-    model::{
-        Params, Place,
-        calls::{Terms, Writing},
-        place::Placed,
-        tape::Tape,
+use crate::{
+    model::cpu::for_each_task,
+    study::screenshot::{
+        ScreenshotError,
+        model::{
+            Params, Place,
+            calls::{Terms, Writing},
+            place::Placed,
+            tape::Tape,
+        },
     },
+    train::mat::Mat,
 };
+
+/// Parts of a batch in plain memory.
+const PARTS: usize = 4;
 
 /// A model in training.
 #[derive(Debug)]
@@ -25,6 +33,25 @@ pub enum Learner {
     Memory(State, Vec<[f64; 2]>),
     #[cfg(feature = "burn")]
     Device(DeviceState),
+}
+
+/// Both losses of a batch and the gradients of their sum, part by part and summed in the parts' order.
+fn summed<W: Writing<Out = Terms> + Send>(mats: &[Mat], parts: Vec<W>) -> ([f64; 2], Vec<Vec<f32>>) {
+    let mut each: Vec<([f64; 2], Vec<Vec<f32>>)> = parts.iter().map(|_| Default::default()).collect();
+    for_each_task(parts.into_iter().zip(&mut each).collect(), |_, (part, to): (W, &mut _)| {
+        let mut tape = Tape::new(mats);
+        let terms = part.on(&mut tape);
+        let losses = terms.map(|term| term.map_or(0.0, |term| term.of(&tape.value(term.rows).data)));
+        *to = (losses, tape.backward());
+    });
+    let add = |(losses, mut gradients): ([f64; 2], Vec<Vec<f32>>), (more, others): ([f64; 2], Vec<Vec<f32>>)| {
+        for (to, from) in gradients.iter_mut().zip(&others) {
+            to.iter_mut().zip(from).for_each(|(to, x)| *to += x);
+        }
+        ([losses[0] + more[0], losses[1] + more[1]], gradients)
+    };
+    let none = || ([0.0; 2], mats.iter().map(|mat| vec![0.0; mat.data.len()]).collect());
+    each.into_iter().reduce(add).unwrap_or_else(none)
 }
 
 impl Learner {
@@ -86,30 +113,38 @@ impl Learner {
         }
     }
 
-    /// One step: the losses that `writing` writes are made smaller.
+    /// How many parts a batch is best learned in: one on a device, which is fastest with large products.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        match self {
+            Self::Memory(..) => PARTS,
+            #[cfg(feature = "burn")]
+            Self::Device(_) => 1,
+        }
+    }
+
+    /// One step: the losses that the parts of a batch write are made smaller together.
     ///
     /// # Errors
     /// [`ScreenshotError::NotANumber`], in plain memory.
-    pub fn learn<W: Writing<Out = Terms>>(&mut self, writing: W, phase: &str, lr: f64, weight_decay: f64) -> Result<(), ScreenshotError> {
+    pub fn learn<W: Writing<Out = Terms> + Send>(
+        &mut self,
+        parts: Vec<W>,
+        phase: &str,
+        lr: f64,
+        weight_decay: f64,
+    ) -> Result<(), ScreenshotError> {
         match self {
             Self::Memory(state, losses) => {
-                let mut tape = Tape::new(&state.params.mats);
-                let terms = writing.on(&mut tape);
-                let mut found = [0.0; 2];
-                for (found, term) in found.iter_mut().zip(terms) {
-                    if let Some(term) = term {
-                        *found = term.of(&tape.value(term.rows).data);
-                    }
-                }
+                let (found, gradients) = summed(&state.params.mats, parts);
                 if !(found[0] + found[1]).is_finite() {
                     return Err(ScreenshotError::NotANumber { phase: phase.to_owned(), step: state.step });
                 }
-                let gradients = tape.backward();
                 state.learn(gradients, lr, weight_decay, 1.0);
                 losses.push(found);
             }
             #[cfg(feature = "burn")]
-            Self::Device(state) => state.learn(writing, lr, weight_decay, 1.0),
+            Self::Device(state) => state.learn(parts, lr, weight_decay, 1.0),
         }
         Ok(())
     }
@@ -163,4 +198,16 @@ impl Learner {
             }
         }
     }
+}
+
+/// Asserts that several parts have the losses and gradients of the one part that is the whole batch.
+#[cfg(test)]
+pub(crate) fn assert_parts_add_up<W: Writing<Out = Terms> + Send>(mats: &[Mat], whole: Vec<W>, parts: Vec<W>) {
+    assert_eq!(whole.len(), 1);
+    assert!(parts.len() > 1);
+    let [(losses, gradients), (of_parts, sums)] = [whole, parts].map(|parts| summed(mats, parts));
+    assert!(losses.iter().zip(of_parts).all(|(a, b)| (a - b).abs() <= 1e-5 * a.abs()), "{losses:?} {of_parts:?}");
+    let largest = gradients.iter().flatten().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+    let apart = gradients.iter().flatten().zip(sums.iter().flatten()).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+    assert!(largest > 0.0 && apart < 1e-5 * largest, "{apart} of {largest}");
 }

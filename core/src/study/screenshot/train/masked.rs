@@ -3,6 +3,8 @@
 //! Each token is hidden with the rate that patch-and-text prediction hides text with; the loss is the cross-entropy of the hidden ones (Devlin et al., "BERT", 2019, without its replacements by
 //! random words). The curriculum of the eyes is not needed: words are read from the first step on.
 
+use std::ops::Range;
+
 use super::{
     corpus::Corpus,
     pretrain::PretrainConfig,
@@ -23,50 +25,66 @@ use crate::{
 };
 
 /// Damaged texts, and what was hidden in which rows.
-struct Batch {
+#[derive(Default)]
+pub(super) struct Part {
     texts: Vec<Vec<u32>>,
     labels: Vec<u32>,
     places: Vec<usize>,
+    /// Tokens hidden in the whole batch.
+    hidden: usize,
 }
 
-struct Words<'a> {
-    config: &'a PretrainConfig,
-    bpe: &'a Bpe,
-    corpus: &'a Corpus,
-    model: WordModel,
+/// What pre-training on words learns from.
+pub(super) struct Words<'a> {
+    pub config: &'a PretrainConfig,
+    pub bpe: &'a Bpe,
+    pub corpus: &'a Corpus,
+    pub model: WordModel,
 }
 
 impl Lesson for Words<'_> {
-    type Batch = Batch;
+    type Part = Part;
 
-    fn batch(&self, step: u64) -> Result<Batch, ScreenshotError> {
-        let (mut texts, mut labels, mut places, mut from) = (vec![], vec![], vec![], 0);
-        for number in 0..self.config.batch_size as u64 {
-            let mut random = Stream::new(self.config.seed, "words", step.wrapping_mul(1 << 20).wrapping_add(number));
+    fn batch(&self, step: u64, parts: usize) -> Result<Vec<Part>, ScreenshotError> {
+        let count = self.config.batch_size;
+        let size = count.div_ceil(parts.max(1)).max(1);
+        let mut made: Vec<Part> = (0..count).step_by(size).map(|from| self.part(step, from..count.min(from + size))).collect();
+        let hidden = made.iter().map(|part| part.labels.len()).sum();
+        made.iter_mut().for_each(|part| part.hidden = hidden);
+        Ok(made)
+    }
+
+    fn losses<C: Calls>(&self, calls: &mut C, part: Part) -> Terms {
+        let n = part.labels.len();
+        if n == 0 {
+            return [None; 2];
+        }
+        let (read, _) = self.model.encode(calls, &part.texts);
+        let logits = self.model.predict(calls, read, part.places);
+        [Some(Term::sum(calls.cross_entropy(logits, &part.labels, &vec![1.0 / part.hidden as f32; n]))), None]
+    }
+}
+
+impl Words<'_> {
+    /// The texts of these numbers.
+    fn part(&self, step: u64, numbers: Range<usize>) -> Part {
+        let (mut part, mut from) = (Part::default(), 0);
+        for number in numbers {
+            let mut random = Stream::new(self.config.seed, "words", step.wrapping_mul(1 << 20).wrapping_add(number as u64));
             let mut text = self.corpus.stretch(self.bpe, self.config.bytes, &mut random);
             text.truncate(self.model.config.tokens);
             for (place, id) in text.iter_mut().enumerate() {
                 if random.uniform() < self.config.damage.text_rate {
-                    labels.push(*id);
+                    part.labels.push(*id);
                     // Behind CLS.
-                    places.push(from + 1 + place);
+                    part.places.push(from + 1 + place);
                     *id = self.model.mask();
                 }
             }
             from += 1 + text.len();
-            texts.push(text);
+            part.texts.push(text);
         }
-        Ok(Batch { texts, labels, places })
-    }
-
-    fn losses<C: Calls>(&self, calls: &mut C, batch: Batch) -> Terms {
-        let n = batch.labels.len();
-        if n == 0 {
-            return [None; 2];
-        }
-        let (read, _) = self.model.encode(calls, &batch.texts);
-        let logits = self.model.predict(calls, read, batch.places);
-        [Some(Term::sum(calls.cross_entropy(logits, &batch.labels, &vec![1.0 / n as f32; n]))), None]
+        part
     }
 }
 

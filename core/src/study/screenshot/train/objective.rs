@@ -61,7 +61,7 @@ pub fn pixel_targets(pictures: &[impl Borrow<Picture>], length: usize) -> Vec<f3
     targets
 }
 
-/// A batch laid out: what both losses are made of beside the model's numbers. Made on any thread.
+/// A batch, or a part of one, laid out: what both losses are made of beside the model's numbers. Made on any thread.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     laid: Laid,
@@ -71,14 +71,34 @@ pub struct Batch {
     inputs: Vec<Vec<u32>>,
     targets: Vec<u32>,
     counts: Vec<f32>,
+    /// What the whole batch counts: losses are means over it.
+    whole: Counted,
+}
+
+/// Tokens and patches that count for the losses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Counted {
     tokens: usize,
+    patches: usize,
+}
+
+impl Counted {
+    fn of(ptp: &Ptp, pictures: &[impl Borrow<Picture>], labels: &[&[u32]], weights: Weights) -> Self {
+        let tokens = labels.iter().map(|labels| labels.len().min(ptp.config.tokens)).sum();
+        let patches = pictures.iter().map(|picture| picture.borrow().counted().count()).sum();
+        Self { tokens: if weights.text > 0.0 { tokens } else { 0 }, patches: if weights.pixel > 0.0 { patches } else { 0 } }
+    }
 }
 
 impl Batch {
     /// Lays out pictures and texts; they may be of different examples (a shuffled picture shows whether a model reads).
     #[must_use]
     pub fn new(ptp: &Ptp, pictures: &[impl Borrow<Picture>], labels: &[&[u32]], weights: Weights) -> Self {
-        let mut batch = Self { laid: ptp.lay_out(pictures), ..Self::default() };
+        Self::part(ptp, pictures, labels, weights, Counted::of(ptp, pictures, labels, weights))
+    }
+
+    fn part(ptp: &Ptp, pictures: &[impl Borrow<Picture>], labels: &[&[u32]], weights: Weights, whole: Counted) -> Self {
+        let mut batch = Self { laid: ptp.lay_out(pictures), whole, ..Self::default() };
         if weights.pixel > 0.0 {
             batch.patches = pixel_targets(pictures, ptp.config.patch_len);
         }
@@ -89,8 +109,7 @@ impl Batch {
             let input = |labels: &&[u32]| [START].into_iter().chain(labels.iter().copied()).take(labels.len().max(1)).collect();
             batch.inputs = labels.iter().map(input).collect();
             batch.targets = labels.iter().flat_map(|labels| if labels.is_empty() { vec![START] } else { labels.to_vec() }).collect();
-            batch.tokens = labels.iter().map(|labels| labels.len()).sum();
-            let weight = (weights.text / batch.tokens as f64) as f32;
+            let weight = (weights.text / whole.tokens as f64) as f32;
             let counts = |labels: &&[u32]| if labels.is_empty() { vec![0.0] } else { vec![weight; labels.len()] };
             batch.counts = labels.iter().flat_map(counts).collect();
         }
@@ -100,21 +119,30 @@ impl Batch {
     /// Texts and pictures of examples.
     #[must_use]
     pub fn of(ptp: &Ptp, examples: &[Example], weights: Weights) -> Self {
-        let pictures: Vec<&Picture> = examples.iter().map(|example| &example.picture).collect();
-        let labels: Vec<&[u32]> = examples.iter().map(|example| &example.labels[..]).collect();
+        let (pictures, labels) = split(examples);
         Self::new(ptp, &pictures, &labels, weights)
+    }
+
+    /// The same as at most so many parts, whose losses add up to those of all.
+    #[must_use]
+    pub fn parts(ptp: &Ptp, examples: &[Example], weights: Weights, parts: usize) -> Vec<Self> {
+        let (pictures, labels) = split(examples);
+        let whole = Counted::of(ptp, &pictures, &labels, weights);
+        let size = examples.len().div_ceil(parts.max(1)).max(1);
+        let parts = pictures.chunks(size).zip(labels.chunks(size));
+        parts.map(|(pictures, labels)| Self::part(ptp, pictures, labels, weights, whole)).collect()
     }
 
     /// Writes both losses, with their weights.
     pub fn terms(self, ptp: &Ptp, calls: &mut impl Calls, weights: Weights) -> Written {
-        let mut written = Written { terms: [None; 2], tokens: self.tokens, patches: 0 };
+        let Counted { tokens, patches } = self.whole;
+        let mut written = Written { terms: [None; 2], tokens, patches };
         let encoded = ptp.encode_laid(calls, self.laid);
         if weights.pixel > 0.0
             && let Some(redrawn) = ptp.redraw(calls, &encoded)
         {
-            written.patches = calls.rows_of(redrawn);
-            let errors = calls.squared_error(redrawn, &self.patches, (weights.pixel / written.patches as f64) as f32);
-            written.terms[1] = Some(Term { all: [1.0, written.patches.max(1) as f64], ..Term::sum(errors) });
+            let errors = calls.squared_error(redrawn, &self.patches, (weights.pixel / patches as f64) as f32);
+            written.terms[1] = Some(Term { all: [1.0, patches.max(1) as f64], ..Term::sum(errors) });
         }
         if !self.inputs.is_empty() {
             let logits = ptp.write(calls, &encoded, &self.inputs);
@@ -123,6 +151,10 @@ impl Batch {
         }
         written
     }
+}
+
+fn split(examples: &[Example]) -> (Vec<&Picture>, Vec<&[u32]>) {
+    examples.iter().map(|example| (&example.picture, &example.labels[..])).unzip()
 }
 
 /// Losses that were written, and over how many tokens and patches.

@@ -123,14 +123,17 @@ impl DeviceState {
         Placed::Device(self.mats(), self.device.clone(), self.precision)
     }
 
-    /// Asks for one step of AdamW on the clipped gradients of what `writing` writes.
-    pub fn learn<W: Writing<Out = Terms>>(&mut self, writing: W, lr: f64, weight_decay: f64, clip: f64) {
+    /// Asks for one step of AdamW on the clipped gradients of what the parts of a batch write.
+    pub fn learn<W: Writing<Out = Terms>>(&mut self, parts: Vec<W>, lr: f64, weight_decay: f64, clip: f64) {
         let mut tape = DeviceTape::new(&self.mats(), &self.device, self.precision);
-        let terms = writing.on(&mut tape);
-        let told = terms.map(|term| {
-            term.and_then(|term| tape.tensor(term.rows).map(|rows| rows.sum() * term.factor() as f32))
-                .unwrap_or_else(|| Tensor::zeros([1], &self.device))
-        });
+        let mut told = [(); 2].map(|()| Tensor::<1>::zeros([1], &self.device));
+        for part in parts {
+            for (told, term) in told.iter_mut().zip(part.on(&mut tape)) {
+                if let Some(rows) = term.and_then(|term| tape.tensor(term.rows).map(|rows| rows.sum() * term.factor() as f32)) {
+                    *told = told.clone() + rows;
+                }
+            }
+        }
         self.waiting.push(Tensor::cat(told.into(), 0));
         let gradients = tape.backward().into_iter().zip(&self.specs).map(|(grad, spec)| grad.reshape([spec.rows * spec.cols]));
         let gradients: Tensor<1> = Tensor::cat(gradients.collect(), 0);

@@ -207,18 +207,18 @@ impl<'a> Reader<'a> {
 }
 
 impl Lesson for Reader<'_> {
-    type Batch = Batch;
+    type Part = Batch;
 
-    fn batch(&self, step: u64) -> Result<Batch, ScreenshotError> {
+    fn batch(&self, step: u64, parts: usize) -> Result<Vec<Batch>, ScreenshotError> {
         let config = self.config;
         let (bytes, text_rate) = config.stage(step);
         let damage = Damage { text_rate, ..config.damage };
         let examples = batch(self.bpe, self.corpus, &self.renderer, config.batch_size, bytes, &damage, [config.seed, step], "batch")?;
-        Ok(Batch::of(&self.ptp, &examples, config.weights))
+        Ok(Batch::parts(&self.ptp, &examples, config.weights, parts))
     }
 
-    fn losses<C: Calls>(&self, calls: &mut C, batch: Batch) -> Terms {
-        batch.terms(&self.ptp, calls, self.config.weights).terms
+    fn losses<C: Calls>(&self, calls: &mut C, part: Batch) -> Terms {
+        part.terms(&self.ptp, calls, self.config.weights).terms
     }
 }
 

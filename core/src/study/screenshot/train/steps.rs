@@ -35,22 +35,28 @@ pub struct Plan<'a, C> {
 
 /// What is learned: how the batch of a step comes about, and how its losses are written down.
 pub trait Lesson: Sync {
-    type Batch: Send;
+    /// Some texts of a batch, laid out.
+    type Part: Send;
 
-    /// The batch of a step: a function of its number, made on any thread.
+    /// The batch of a step, in at most so many parts: a function of its number, made on any thread.
     ///
     /// # Errors
     /// What the renderer refuses.
-    fn batch(&self, step: u64) -> Result<Self::Batch, ScreenshotError>;
+    fn batch(&self, step: u64, parts: usize) -> Result<Vec<Self::Part>, ScreenshotError>;
 
-    /// The losses of text and patches.
-    fn losses<C: Calls>(&self, calls: &mut C, batch: Self::Batch) -> Terms;
+    /// What a part adds to the losses of text and patches, which are means over the whole batch.
+    fn losses<C: Calls>(&self, calls: &mut C, part: Self::Part) -> Terms;
 }
 
-/// One step of a lesson: it, and the step's batch.
-pub struct Step<'l, L: Lesson>(pub &'l L, pub L::Batch);
+/// A part of a lesson's batch.
+struct Part<'l, L: Lesson>(&'l L, L::Part);
 
-impl<L: Lesson> Writing for Step<'_, L> {
+/// What a lesson's batch writes, part by part.
+pub fn writings<L: Lesson>(lesson: &L, batch: Vec<L::Part>) -> Vec<impl Writing<Out = Terms> + Send> {
+    batch.into_iter().map(|part| Part(lesson, part)).collect()
+}
+
+impl<L: Lesson> Writing for Part<'_, L> {
     type Out = Terms;
 
     fn on<C: Calls>(self, calls: &mut C) -> Terms {
@@ -74,7 +80,8 @@ pub fn run<C: Serialize + DeserializeOwned + PartialEq, L: Lesson>(
     if let Some(bytes) = lab.resume(plan.phase) {
         learner.load(&bytes, plan.config)?;
     }
-    let make = |step: u64| lesson.batch(step);
+    let parts = learner.parts();
+    let make = |step: u64| lesson.batch(step, parts);
     if matches!(place, Place::Memory) {
         // The threads are at work on the step.
         return steps(plan, learner, lab, rate, lesson, &mut |step| make(step));
@@ -88,7 +95,7 @@ fn steps<C: Serialize, L: Lesson>(
     lab: &mut dyn Lab,
     rate: impl Fn(u64) -> f64,
     lesson: &L,
-    batch: &mut dyn FnMut(u64) -> Result<L::Batch, ScreenshotError>,
+    batch: &mut dyn FnMut(u64) -> Result<Vec<L::Part>, ScreenshotError>,
 ) -> Result<(Params, Vec<Vec<f64>>), ScreenshotError> {
     let Plan { config, phase, steps, weight_decay, log_every, checkpoint_every } = *plan;
     let mut since = 0_u64;
@@ -101,7 +108,7 @@ fn steps<C: Serialize, L: Lesson>(
             return Err(LabError::Stopped { step: number }.into());
         }
         let lr = rate(number);
-        learner.learn(Step(lesson, batch(number)?), phase, lr, weight_decay)?;
+        learner.learn(writings(lesson, batch(number)?), phase, lr, weight_decay)?;
         since += 1;
         let step = learner.step();
         if step.is_multiple_of(log_every.max(1)) || step == steps {

@@ -3,10 +3,12 @@
 use super::{
     corpus::Corpus,
     encoder::{draw, spell},
-    finetune::{FinetuneConfig, Task, finetune, labels},
-    masked::pretrain_words,
+    finetune::{FinetuneConfig, Pool, Task, Tuned, Tuning, finetune, labels},
+    learner::assert_parts_add_up,
+    masked::{Words, pretrain_words},
     metrics::Metric,
-    pretrain::{PretrainConfig, batch, pretrain, reading},
+    pretrain::{PretrainConfig, Reader, batch, pretrain, reading},
+    steps::{Lesson as _, writings},
     tsv::{Goal, Row},
 };
 use crate::{
@@ -14,10 +16,11 @@ use crate::{
     study::screenshot::{
         ScreenshotError,
         bpe::Bpe,
-        model::{ModelConfig, Place, Tower, file::Trained, ptp::Ptp},
+        model::{ModelConfig, Place, Tower, file::Trained, ptp::Ptp, words::WordModel},
         render::{RenderConfig, Renderer},
     },
     tensor::Device,
+    train::rng::Stream,
 };
 
 const TEXT: &str = "the old ship lay quiet in the harbour\nnobody on board had slept that night\na boy sold bread and apples to the crew\nthe captain wrote \
@@ -109,6 +112,31 @@ fn examples_are_functions_of_seed_and_step() {
     let ptp = Ptp::new(config.model_for(&bpe));
     let found = reading(&ptp, &ptp.init(0), &of(0, 1), &Place::Memory).unwrap();
     assert!(found.gap().abs() < 0.1 && found.text.is_finite(), "an untrained model does not read: {found:?}");
+}
+
+#[test]
+fn parts_of_a_batch_add_up_to_it() {
+    let config = PretrainConfig { batch_size: 5, curriculum: false, ..small() };
+    let (bpe, corpus) = words(&config);
+    let eye = Reader::new(&config, &bpe, &corpus).unwrap();
+    let of = |parts| writings(&eye, eye.batch(3, parts).unwrap());
+    assert_eq!(of(3).len(), 3, "two texts, two and one");
+    assert_parts_add_up(&eye.init().mats, of(1), of(3));
+    let words = Words { config: &config, bpe: &bpe, corpus: &corpus, model: WordModel { config: config.model_for(&bpe) } };
+    let of = |parts| writings(&words, words.batch(3, parts).unwrap());
+    assert_parts_add_up(&words.model.init(0).mats, of(1), of(3));
+    let encoder = &words.model;
+    let rows: Vec<_> = ["the ship", "bread", "we sail at seven", "quiet"]
+        .iter()
+        .map(|text| Row { text: (*text).into(), second: None, label: 0.0 })
+        .collect();
+    let rows = spell(&bpe, &rows, 22);
+    for goal in [Goal::Classes(vec!["0".into(), "1".into()]), Goal::Number] {
+        let tuned = Tuned::new(encoder, None, &goal, Pool::Mean, 0);
+        let rows: Vec<_> = rows.iter().collect();
+        let of = |parts| Tuning::parts(&tuned, &rows, 0.5, Stream::new(0, "dropout", 0), parts);
+        assert_parts_add_up(&tuned.params.mats, of(1), of(3));
+    }
 }
 
 #[test]
