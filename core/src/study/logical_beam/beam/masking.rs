@@ -82,7 +82,7 @@ pub fn hidden(schema: &Schema, names: &BTreeSet<String>) -> Schema {
 /// The columns and tables that a query uses, columns first, in the order in which they appear. A column counts for each of the query's tables that has it.
 fn used(sql: &str, asked: &Asked<'_>, schema: &Schema) -> Vec<String> {
     let values = templatise(sql, &asked.words).values;
-    let plain = |text: &String| text.trim_matches('`').to_lowercase();
+    let plain = |text: &String| text.replace('`', "").to_lowercase();
     let tables: Vec<String> = values.iter().filter(|(slot, _)| *slot == Slot::Table).map(|(_, text)| plain(text)).collect();
     let mut names: Vec<String> = vec![];
     for (_, text) in values.iter().filter(|(slot, _)| *slot == Slot::Column) {

@@ -7,7 +7,7 @@
 //! when the query is templatised ([`Place::takes`]): a name, `*`, or a column behind an alias of the template; names that are no plain words stand in backticks. A slot for text
 //! reads quotes and what is between them, one for a number digits.
 
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
 use crate::decode::Machine;
 use crate::study::logical_beam::sql::{
@@ -121,19 +121,19 @@ fn names(place: Place<'_>, words: &SchemaWords, aliases: &[String]) -> Vec<Strin
     } else {
         take("*".into());
         for column in words.columns() {
-            take(format!("`{column}`"));
-            if is_reserved(column) {
-                continue;
-            }
-            take(column.to_owned());
-            for alias in aliases {
-                take(format!("{alias}.{column}"));
-            }
+            let mut both = |alias: &str| {
+                take(format!("{alias}`{column}`"));
+                if !is_reserved(column) {
+                    take(format!("{alias}{column}"));
+                }
+            };
+            both("");
+            aliases.iter().for_each(|alias| both(&format!("{alias}.")));
         }
     }
     // Backticks are for names that cannot do without.
-    let plain: Vec<String> = names.iter().filter(|name| !name.starts_with('`')).cloned().collect();
-    names.retain(|name| !name.starts_with('`') || !plain.contains(&name.trim_matches('`').to_owned()));
+    let plain: BTreeSet<String> = names.iter().filter(|name| !name.ends_with('`')).cloned().collect();
+    names.retain(|name| !name.ends_with('`') || !plain.contains(&name.replace('`', "")));
     names.sort();
     names.dedup();
     names
@@ -326,6 +326,7 @@ mod tests {
             "select t1.name from singer as t1 join concert as t2 on t1.id = t2.id where t2.year > 2000",
             "select `home town` from singer where name not in (select name from singer where id = 12)",
             "select max(year), id from concert order by `order`, id desc",
+            "select t1.`home town`, t2.year from singer as t1 join concert as t2 on t1.id = t2.id where t1.`order` > 2000",
         ] {
             let template = templatise(sql, &words).text;
             let end = state(&template, sql).unwrap_or_else(|| panic!("{sql} of {template}"));

@@ -246,11 +246,11 @@ impl ModelReading<'_> {
             let data = &tape.value(scores).data;
             for ((row, slots), scores) in asked.into_iter().zip(data.chunks_exact(self.candidates(kind).max(1))) {
                 for slot in slots {
-                    // What would not be read as a slot again is no candidate: behind a qualifier only plain words are, and `*` in few places.
+                    // What would not be read as a slot again is no candidate: `*` is one in few places.
                     let before = weights.vocabulary.text(words[row]).trim_start();
                     let qualified = matches!(weights.vocabulary.role(words[row]), Role::Qualifier(_));
                     let star = qualified || matches!(before, "(" | "," | "select" | "distinct");
-                    let reads = |i: usize| slot != Slot::Column || (!(qualified && self.is_quoted(i)) && (star || i > 0));
+                    let reads = |i: usize| slot != Slot::Column || star || i > 0;
                     let fits = |i: usize| self.spelled(slot, i).is_some() && reads(i);
                     filled[row].push((slot, log_softmax(scores, fits)));
                 }

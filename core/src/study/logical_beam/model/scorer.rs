@@ -92,12 +92,6 @@ impl<'m> ModelReading<'m> {
         }
     }
 
-    /// Whether a column, counted among the candidates, stands in backticks.
-    pub(super) fn is_quoted(&self, column: usize) -> bool {
-        let item = self.schema.items.items.get(self.schema.items.tables + column);
-        item.and_then(|item| as_said(&item.name)).is_some_and(|said| said.starts_with('`'))
-    }
-
     /// How a candidate of a slot is spelled; nothing for one that does not fit there.
     pub(super) fn spelled(&self, slot: Slot, candidate: usize) -> Option<&[Rc<[u32]>; 2]> {
         match filling(slot) {

@@ -96,7 +96,7 @@ pub fn words_of(sql: &str, schema: &SchemaWords) -> Option<(Vec<String>, Vec<Fil
             Some((qualifier, column)) if slot == Slot::Column => {
                 alias(qualifier)?;
                 filled.push(Filled { word: format!("{space}{qualifier}."), filler: None });
-                filled.push(Filled { word: slot.word().to_owned(), filler: Some(column.to_owned()) });
+                filled.push(Filled { word: slot.word().to_owned(), filler: Some(column.trim_matches('`').to_owned()) });
             }
             _ => filled.push(Filled { word: word.to_owned(), filler: Some(value.trim_matches('`').to_owned()) }),
         }

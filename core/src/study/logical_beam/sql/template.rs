@@ -90,7 +90,7 @@ pub struct FillError {
 /// A piece of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Piece<'a> {
-    /// Letters, digits, `_`, `.`; a column's `*` with its alias.
+    /// Letters, digits, `_`, `.`; a column's `*`, or its name in backticks, with its alias.
     Word(&'a str),
     /// With both its quotes.
     Quoted(&'a str),
@@ -128,10 +128,8 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
     while let Some(c) = rest.chars().next() {
         let piece = if is_word(c) {
             let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-            // Nothing may follow the star that would stick to what replaces it.
-            let after = rest[end..].strip_prefix('*').filter(|after| !after.starts_with(|c| is_word(c) || c == '*'));
-            let star = rest[..end].ends_with('.') && after.is_some();
-            Piece::Word(&rest[..end + usize::from(star)])
+            let named = if rest[..end].ends_with('.') { behind_alias(&rest[end..]) } else { 0 };
+            Piece::Word(&rest[..end + named])
         } else if matches!(c, '\'' | '"' | '`') {
             match rest[1..].find(c) {
                 Some(end) => Piece::Quoted(&rest[..end + 2]),
@@ -144,6 +142,12 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
         pieces.push(piece);
     }
     pieces
+}
+
+/// Bytes of a `*` or a name in backticks that stands here, behind an alias; none where something follows that would stick to what replaces it.
+fn behind_alias(rest: &str) -> usize {
+    let length = if rest.starts_with('*') { 1 } else { rest.strip_prefix('`').and_then(|name| name.find('`')).map_or(0, |end| end + 2) };
+    if rest[length..].starts_with(|c| is_word(c) || matches!(c, '*' | '\'' | '"' | '`')) { 0 } else { length }
 }
 
 /// Where a piece stands, as far as that decides whether it is a slot.
@@ -257,7 +261,7 @@ fn name(word: &str, before: &str, in_from: bool, called: bool, schema: &SchemaWo
         return Some(Slot::Table);
     }
     if let Some((_, column)) = word.split_once('.') {
-        return (column == "*" || schema.is_column(column)).then_some(Slot::Column);
+        return (column == "*" || schema.is_column(column.trim_matches('`'))).then_some(Slot::Column);
     }
     if before == "as" || is_keyword(word) || (called && super::text::AGGREGATES.contains(&word)) {
         return None;
