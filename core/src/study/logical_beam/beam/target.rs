@@ -128,7 +128,9 @@ fn names(place: Place<'_>, words: &SchemaWords, aliases: &[String]) -> Vec<Strin
                 }
             };
             both("");
-            aliases.iter().for_each(|alias| both(&format!("{alias}.")));
+            for alias in aliases {
+                both(&format!("{alias}."));
+            }
         }
     }
     // Backticks are for names that cannot do without.

@@ -306,7 +306,9 @@ impl Ar {
         let size = lines.len().div_ceil(parts.max(1)).max(1);
         let mut laid: Vec<ArLaid> = lines.chunks(size).map(|lines| self.lay_out(lines)).collect();
         let whole = laid.iter().fold([0; 2], |sums, part| [sums[0] + part.whole[0], sums[1] + part.whole[1]]);
-        laid.iter_mut().for_each(|part| part.whole = whole);
+        for part in &mut laid {
+            part.whole = whole;
+        }
         laid
     }
 

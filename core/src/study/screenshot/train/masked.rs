@@ -50,7 +50,9 @@ impl Lesson for Words<'_> {
         let size = count.div_ceil(parts.max(1)).max(1);
         let mut made: Vec<Part> = (0..count).step_by(size).map(|from| self.part(step, from..count.min(from + size))).collect();
         let hidden = made.iter().map(|part| part.labels.len()).sum();
-        made.iter_mut().for_each(|part| part.hidden = hidden);
+        for part in &mut made {
+            part.hidden = hidden;
+        }
         Ok(made)
     }
 
