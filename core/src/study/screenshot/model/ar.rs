@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use going::Going;
 
 use super::{
-    calls::{Calls, Spans, Term, Terms, Var},
+    calls::{Calls, Spans, Term, Terms, Var, part_size},
     config::Tower,
     kernels::{Attention, Gate},
     params::{Begin, Params, Spec},
@@ -303,8 +303,7 @@ impl Ar {
     /// The same as at most so many parts, whose losses add up to those of all.
     #[must_use]
     pub fn lay_out_parts(&self, lines: &[Line<'_>], parts: usize) -> Vec<ArLaid> {
-        let size = lines.len().div_ceil(parts.max(1)).max(1);
-        let mut laid: Vec<ArLaid> = lines.chunks(size).map(|lines| self.lay_out(lines)).collect();
+        let mut laid: Vec<ArLaid> = lines.chunks(part_size(lines.len(), parts)).map(|lines| self.lay_out(lines)).collect();
         let whole = laid.iter().fold([0; 2], |sums, part| [sums[0] + part.whole[0], sums[1] + part.whole[1]]);
         for part in &mut laid {
             part.whole = whole;

@@ -125,5 +125,11 @@ impl Term {
     }
 }
 
+/// Texts of a part, where so many are cut into at most so many parts.
+#[must_use]
+pub fn part_size(texts: usize, parts: usize) -> usize {
+    texts.div_ceil(parts.max(1)).max(1)
+}
+
 /// The losses of text and of patches, where there are some.
 pub type Terms = [Option<Term>; 2];

@@ -155,11 +155,11 @@ fn gated_by_pullback(of: impl Fn(f32) -> [f32; 2] + Sync + Send, x: &[f32], d: &
 pub fn rotations(places: &[usize], d_head: usize, base: f64) -> Vec<[f32; 2]> {
     let half = d_head / 2;
     let frequencies: Vec<f64> = (0..half).map(|i| base.powf(-2.0 * i as f64 / d_head as f64)).collect();
-    // Lines share their places: each is looked up, not computed again.
-    let upto = places.iter().max().map_or(0, |last| last + 1);
-    let angles = (0..upto).flat_map(|place| frequencies.iter().map(move |frequency| place as f64 * frequency));
+    // Lines share their places: each is looked up, not computed again. A line that goes on has one place, far from the first.
+    let (first, end) = places.iter().fold((usize::MAX, 0), |(first, end), &place| (first.min(place), end.max(place + 1)));
+    let angles = (first..end).flat_map(|place| frequencies.iter().map(move |frequency| place as f64 * frequency));
     let table: Vec<[f32; 2]> = angles.map(|angle| [angle.cos() as f32, angle.sin() as f32]).collect();
-    places.iter().flat_map(|&place| &table[place * half..(place + 1) * half]).copied().collect()
+    places.iter().flat_map(|&place| &table[(place - first) * half..(place - first + 1) * half]).copied().collect()
 }
 
 /// Turns the first `width` columns of every row of `cols`, head by head (number `i` with number `i + d_head / 2`, as Llama does), by [`rotations`]; back by `back`.

@@ -20,7 +20,7 @@ use crate::{
         ScreenshotError,
         model::{
             Params, Place, Precision,
-            calls::{Calls, Term, Terms, Var, Writing},
+            calls::{Calls, Term, Terms, Var, Writing, part_size},
             params::{Begin, Spec},
             place::Placed,
         },
@@ -265,7 +265,7 @@ impl<'a, 'e, E: Encoder> Tuning<'a, 'e, E> {
         let mut factors =
             || -> Vec<f32> { (0..whole * width).map(|_| if random.uniform() < keep { (1.0 / keep) as f32 } else { 0.0 }).collect() };
         let drops = (dropout > 0.0).then(|| [factors(), factors()]);
-        let size = whole.div_ceil(parts.max(1)).max(1);
+        let size = part_size(whole, parts);
         let part = |(number, rows): (usize, &[&'a Labelled<E::Input>])| {
             let from = number * size * width;
             let own = |place: usize| drops.as_ref().map(|drops| drops[place][from..from + rows.len() * width].to_vec());
@@ -347,7 +347,7 @@ pub fn finetune<'e, E: Encoder>(
     }
 }
 
-/// One run from its seed: the mean loss of its last tenth, and the step whose numbers were kept; none where `give_up` says so of the loss, a tenth of the steps' mean, after half of them or more.
+/// One run from its seed: the mean loss of its last tenth, and the step whose numbers were kept. None where `give_up` says so of that mean: at half of the steps, over those done, and at the end.
 #[expect(clippy::too_many_arguments, reason = "what a fine-tuning is made of")]
 fn train_once<E: Encoder>(
     config: &FinetuneConfig,

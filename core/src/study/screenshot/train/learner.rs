@@ -1,8 +1,8 @@
 //! A model in training, wherever it is computed: a step of learning, its losses, and its state as the same bytes.
 //!
 //! **Idea.** A batch comes in parts, texts to a part, whose gradients are summed in their order. In plain memory each part is a task of the threads: what one computes stays in its core's cache, and
-//! the small operations between the products are shared out too. The number of parts is fixed, so the sums do not depend on the threads. On a device it is only asked for: parameters and moments stay there, and losses wait to be read, so that the device has work while
-//! the next batch is made. A loss that is no number is therefore found when losses are read; nothing is saved before that.
+//! the small operations between the products are shared out too. The number of parts is fixed, so the sums do not depend on the threads. On a device a step is only asked for: parameters and
+//! moments stay there, and losses wait to be read, so that the device has work while the next batch is made. A loss that is no number is therefore found when losses are read; nothing is saved before that.
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -44,14 +44,14 @@ fn summed<W: Writing<Out = Terms> + Send>(mats: &[Mat], parts: Vec<W>) -> ([f64;
         let losses = terms.map(|term| term.map_or(0.0, |term| term.of(&tape.value(term.rows).data)));
         *to = (losses, tape.backward());
     });
-    let add = |(losses, mut gradients): ([f64; 2], Vec<Vec<f32>>), (more, others): ([f64; 2], Vec<Vec<f32>>)| {
+    let (mut losses, mut gradients) = ([0.0; 2], mats.iter().map(|mat| vec![0.0; mat.data.len()]).collect::<Vec<_>>());
+    for (more, others) in each {
+        losses = [losses[0] + more[0], losses[1] + more[1]];
         for (to, from) in gradients.iter_mut().zip(&others) {
             to.iter_mut().zip(from).for_each(|(to, x)| *to += x);
         }
-        ([losses[0] + more[0], losses[1] + more[1]], gradients)
-    };
-    let none = || ([0.0; 2], mats.iter().map(|mat| vec![0.0; mat.data.len()]).collect());
-    each.into_iter().reduce(add).unwrap_or_else(none)
+    }
+    (losses, gradients)
 }
 
 impl Learner {

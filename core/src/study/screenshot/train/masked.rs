@@ -17,7 +17,7 @@ use crate::{
         bpe::Bpe,
         model::{
             Params, Place,
-            calls::{Calls, Term, Terms},
+            calls::{Calls, Term, Terms, part_size},
             words::WordModel,
         },
     },
@@ -47,7 +47,7 @@ impl Lesson for Words<'_> {
 
     fn batch(&self, step: u64, parts: usize) -> Result<Vec<Part>, ScreenshotError> {
         let count = self.config.batch_size;
-        let size = count.div_ceil(parts.max(1)).max(1);
+        let size = part_size(count, parts);
         let mut made: Vec<Part> = (0..count).step_by(size).map(|from| self.part(step, from..count.min(from + size))).collect();
         let hidden = made.iter().map(|part| part.labels.len()).sum();
         for part in &mut made {

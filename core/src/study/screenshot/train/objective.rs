@@ -8,7 +8,7 @@ use crate::study::screenshot::{
     losses::standardised,
     model::{
         Params,
-        calls::{Calls, Term, Terms},
+        calls::{Calls, Term, Terms, part_size},
         ptp::{Laid, Picture, Ptp},
         tape::Tape,
     },
@@ -128,7 +128,7 @@ impl Batch {
     pub fn parts(ptp: &Ptp, examples: &[Example], weights: Weights, parts: usize) -> Vec<Self> {
         let (pictures, labels) = split(examples);
         let whole = Counted::of(ptp, &pictures, &labels, weights);
-        let size = examples.len().div_ceil(parts.max(1)).max(1);
+        let size = part_size(examples.len(), parts);
         let parts = pictures.chunks(size).zip(labels.chunks(size));
         parts.map(|(pictures, labels)| Self::part(ptp, pictures, labels, weights, whole)).collect()
     }
