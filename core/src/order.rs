@@ -5,12 +5,12 @@
 use std::cmp::Ordering;
 
 /// Sorts `ids` so that `compare` never finds a pair the wrong way round; in which order equals stand is left open.
-pub(crate) fn sort(ids: &mut [usize], compare: &dyn Fn(usize, usize) -> Ordering) {
+pub fn sort(ids: &mut [usize], compare: &dyn Fn(usize, usize) -> Ordering) {
     ids.sort_unstable_by(|&a, &b| compare(a, b));
 }
 
 /// The positions of `values`, largest first; equals in their order.
-pub(crate) fn descending(values: &[f32]) -> Vec<usize> {
+pub fn descending(values: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     sort(&mut order, &|a, b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
     order

@@ -15,8 +15,8 @@ use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use vitrine_core::{
     findings::RunRecord,
     report::{Carried, Interactive, base64},
-    study::edge_pruning::exhibit::{self, Exhibit, Origin},
 };
+use vitrine_edge_pruning::exhibit::{self, Exhibit, Origin};
 
 use crate::atomic::{read_bounded, sha256_hex};
 

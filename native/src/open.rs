@@ -19,9 +19,9 @@ use vitrine_core::{
         bert::{Bert, BertConfig, Sentences},
         load,
     },
-    study::edge_pruning::{circuit::Circuit, inspect},
     text::tokenizer::Tokenizer,
 };
+use vitrine_edge_pruning::{circuit::Circuit, inspect};
 
 use crate::{
     atomic::{hash_file, read_bounded, sha256_hex},

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context as _, Result};
-use vitrine_core::study::logical_beam::{
+use vitrine_logical_beam::{
     model::{
         SqlModel,
         encode::{Encoder, Letters},

@@ -22,7 +22,7 @@ test('twenty pictures are the known ones', { skip }, async () => {
   const drawn = await studio();
   const strip = { width: 640, height: 16 };
   const kinds = { strip, page: { width: 160, height: 64, newline: 'break' }, mono: { ...strip, style: 'mono' } };
-  const known = JSON.parse(readFileSync(join(root, 'core/src/study/screenshot/render/hashes.json'), 'utf8'));
+  const known = JSON.parse(readFileSync(join(root, 'core/study/screenshot/src/render/hashes.json'), 'utf8'));
   assert.equal(known.length, 20);
   for (const { kind, text, hash } of known) {
     drawn.configure(JSON.stringify(kinds[kind]));

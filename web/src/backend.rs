@@ -1,8 +1,10 @@
 //! Where tensors live: the CPU backend is in both bundles, WebGPU in the one built with the feature `gpu`.
 
+#[cfg(feature = "gpu")]
+use vitrine_core::device::check;
 use vitrine_core::tensor::Device;
 #[cfg(feature = "gpu")]
-use vitrine_core::{device::check, study::edge_pruning::problem::read_async};
+use vitrine_edge_pruning::problem::read_async;
 use wasm_bindgen::prelude::*;
 
 /// A device that models are loaded on.

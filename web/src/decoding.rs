@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use vitrine_core::{
     decode::{MethodConfig, Settings, Trace, TransformerScorer, Unconstrained, decode, trace::Node},
     formats::gguf::Gguf,
-    study::edge_pruning::inspect,
 };
+use vitrine_edge_pruning::inspect;
 use wasm_bindgen::prelude::*;
 
 use crate::{

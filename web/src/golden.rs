@@ -1,12 +1,8 @@
 //! Golden checks that need no model file: the page, and the tests under node, ask the same code as `vitrine check golden`.
 
 use vitrine_core::tensor::Device;
-use vitrine_core::{
-    formats::safetensors::SafeTensors,
-    golden as core,
-    study::edge_pruning::golden::{self, TracrFiles},
-    train::hard_concrete,
-};
+use vitrine_core::{formats::safetensors::SafeTensors, golden as core, train::hard_concrete};
+use vitrine_edge_pruning::golden::{self, TracrFiles};
 use wasm_bindgen::prelude::*;
 
 /// How many cases agree, and how far off the worst is.

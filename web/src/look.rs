@@ -1,7 +1,7 @@
-//! A screenshot model looked into in a page; see [`vitrine_core::study::screenshot::look`].
+//! A screenshot model looked into in a page; see [`vitrine_screenshot::look`].
 
 use serde::Serialize;
-use vitrine_core::study::screenshot::{
+use vitrine_screenshot::{
     look::{
         Asked, Look, Looker,
         picture::{LINE, SCALE, sheet},

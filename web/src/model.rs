@@ -3,9 +3,9 @@
 use vitrine_core::{
     formats::{config::ModelDescription, gguf::Gguf, safetensors::SafeTensors},
     model::{Transformer, load},
-    study::edge_pruning::golden,
     text::tokenizer::Tokenizer,
 };
+use vitrine_edge_pruning::golden;
 use wasm_bindgen::prelude::*;
 
 use crate::{

@@ -2,7 +2,7 @@
 //!
 //! As in [`crate::subject`], what is borrowed is given to the worker for good; a new run is a new worker.
 
-use vitrine_core::study::edge_pruning::{
+use vitrine_edge_pruning::{
     circuit::native,
     inspect::{
         Training,

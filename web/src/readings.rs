@@ -7,36 +7,34 @@ use std::cell::{OnceCell, RefCell};
 
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use vitrine_core::{
-    decode::Trace,
-    study::logical_beam::{
-        beam::{
-            Asked, Decoder, Limits,
-            answer::{answers, as_json},
-            choice::Choice,
-            ladder::ladder,
-            merge::{Candidate, Origin},
-            preference::{self, Preferences},
-            record::{Purpose, Run},
-            results::groups,
-        },
-        model::{
-            SqlModel,
-            encode::{Encoder, Letters},
-            file,
-        },
-        sql::{
-            ddl,
-            exact::Gold,
-            execute::{Execute, ExecuteError},
-            names::Names,
-            rows::{Rows, Value},
-            schema::Schema,
-            template::SchemaWords,
-            text::normalise,
-        },
-        stages::{Pieces, TextToSql},
+use vitrine_core::decode::Trace;
+use vitrine_logical_beam::{
+    beam::{
+        Asked, Decoder, Limits,
+        answer::{answers, as_json},
+        choice::Choice,
+        ladder::ladder,
+        merge::{Candidate, Origin},
+        preference::{self, Preferences},
+        record::{Purpose, Run},
+        results::groups,
     },
+    model::{
+        SqlModel,
+        encode::{Encoder, Letters},
+        file,
+    },
+    sql::{
+        ddl,
+        exact::Gold,
+        execute::{Execute, ExecuteError},
+        names::Names,
+        rows::{Rows, Value},
+        schema::Schema,
+        template::SchemaWords,
+        text::normalise,
+    },
+    stages::{Pieces, TextToSql},
 };
 use wasm_bindgen::prelude::*;
 
@@ -127,7 +125,7 @@ impl Readings {
             .iter()
             .enumerate()
             .map(|(number, table)| {
-                let column = |(at, column): (usize, &vitrine_core::study::logical_beam::sql::schema::Column)| {
+                let column = |(at, column): (usize, &vitrine_logical_beam::sql::schema::Column)| {
                     let to = schema.foreign_keys.iter().find(|(from, _)| *from == at).and_then(|(_, to)| schema.columns.get(*to));
                     let to = to.and_then(|to| Some(format!("{}.{}", schema.tables.get(to.table)?, to.name)));
                     json!({ "name": column.name, "kind": column.kind, "key": schema.primary_keys.contains(&at), "to": to })

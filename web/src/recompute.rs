@@ -1,11 +1,11 @@
-//! A report's stored numbers made again in its page: see [`vitrine_core::study::edge_pruning::recompute`].
+//! A report's stored numbers made again in its page: see [`vitrine_edge_pruning::recompute`].
 
 use vitrine_core::{
     findings::{Series, Table},
     formats::source,
     report::series_svg,
-    study::edge_pruning::{circuit::native, exhibit::Exhibit, recompute::recompute},
 };
+use vitrine_edge_pruning::{circuit::native, exhibit::Exhibit, recompute::recompute};
 use wasm_bindgen::prelude::*;
 
 use crate::{

@@ -1,11 +1,9 @@
-//! The circuit on the page's table: see [`vitrine_core::study::edge_pruning::inspect::Sheet`].
+//! The circuit on the page's table: see [`vitrine_edge_pruning::inspect::Sheet`].
 
-use vitrine_core::{
-    model::{graph::GraphShape, stream::Ablation},
-    study::edge_pruning::{
-        circuit::MAX_EDGES,
-        inspect::{self, listing::Order, open::known},
-    },
+use vitrine_core::model::{graph::GraphShape, stream::Ablation};
+use vitrine_edge_pruning::{
+    circuit::MAX_EDGES,
+    inspect::{self, listing::Order, open::known},
 };
 use wasm_bindgen::prelude::*;
 

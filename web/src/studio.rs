@@ -1,8 +1,8 @@
-//! Texts as pictures in a page; see [`vitrine_core::study::screenshot::render`].
+//! Texts as pictures in a page; see [`vitrine_screenshot::render`].
 //!
 //! Fonts are fetched by the page and handed over once: the bundle carries none.
 
-use vitrine_core::study::screenshot::{
+use vitrine_screenshot::{
     look::hidden_patches,
     masks::Hide,
     model::file::is_autoregressive,

@@ -5,8 +5,6 @@
 
 use std::collections::BTreeMap;
 
-#[cfg(feature = "gpu")]
-use vitrine_core::study::edge_pruning::inspect::reading::{places_async, reading_async};
 use vitrine_core::{
     formats::{
         gguf::Gguf,
@@ -14,12 +12,14 @@ use vitrine_core::{
         weights::{ShardIndex, Sharded},
     },
     lab::MemoryLab,
-    study::edge_pruning::{
-        circuit::native,
-        inspect::{
-            self, Contrast, Faithfulness,
-            reading::{places, reading},
-        },
+};
+#[cfg(feature = "gpu")]
+use vitrine_edge_pruning::inspect::reading::{places_async, reading_async};
+use vitrine_edge_pruning::{
+    circuit::native,
+    inspect::{
+        self, Contrast, Faithfulness,
+        reading::{places, reading},
     },
 };
 use wasm_bindgen::prelude::*;

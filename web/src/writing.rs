@@ -1,7 +1,7 @@
-//! An autoregressive screenshot model asked in a page; see [`vitrine_core::study::screenshot::ar::beside`].
+//! An autoregressive screenshot model asked in a page; see [`vitrine_screenshot::ar::beside`].
 
 use serde::Serialize;
-use vitrine_core::study::screenshot::{
+use vitrine_screenshot::{
     ar::beside::{Asked, Beside, Writer},
     model::{ar::ArConfig, file::Trained},
     render::{FontSources, RenderConfig},

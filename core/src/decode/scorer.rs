@@ -67,7 +67,7 @@ pub(super) fn forked(rows: &[Vec<u32>], steps: &[Step]) -> Result<Vec<Vec<u32>>,
 }
 
 /// `log sum exp x`, where the largest x is a number.
-pub(crate) fn log_sum_exp(largest: f64, x: impl Iterator<Item = f64>) -> f64 {
+pub fn log_sum_exp(largest: f64, x: impl Iterator<Item = f64>) -> f64 {
     largest + x.map(|x| (x - largest).exp()).sum::<f64>().ln()
 }
 

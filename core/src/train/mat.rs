@@ -34,6 +34,7 @@ impl Mat {
     }
 
     /// One row.
+    #[inline]
     #[must_use]
     pub fn row(&self, i: usize) -> &[f32] {
         &self.data[i * self.cols..(i + 1) * self.cols]

@@ -18,13 +18,11 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::Subcommand;
 use serde_json::json;
-use vitrine_core::{
-    model::stream::{Ablation, Workspace},
-    study::edge_pruning::{
-        problem::Problem,
-        prune::{PruneConfig, PruneState, Trainer},
-        tasks::{Encoded, Scoring, TargetKind},
-    },
+use vitrine_core::model::stream::{Ablation, Workspace};
+use vitrine_edge_pruning::{
+    problem::Problem,
+    prune::{PruneConfig, PruneState, Trainer},
+    tasks::{Encoded, Scoring, TargetKind},
 };
 
 use super::{Context, print_json};

@@ -8,27 +8,15 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use rayon::prelude::*;
-use vitrine_core::{
-    decode::golden::decoders,
-    formats::safetensors::SafeTensors,
-    golden::Agreement,
-    model::bert,
-    study::{
-        edge_pruning::golden::{self, TracrFiles},
-        logical_beam::{
-            self,
-            prefix::{Mode, trial::trial},
-            sql::{ambiguate::Kind, ddl},
-        },
-        screenshot::{
-            self,
-            render::{
-                golden as render_golden,
-                trial::{Trial, random_texts},
-            },
-        },
-    },
-    train::hard_concrete,
+use vitrine_core::{decode::golden::decoders, formats::safetensors::SafeTensors, golden::Agreement, model::bert, train::hard_concrete};
+use vitrine_edge_pruning::golden::{self, TracrFiles};
+use vitrine_logical_beam::{
+    prefix::{Mode, trial::trial},
+    sql::{ambiguate::Kind, ddl},
+};
+use vitrine_screenshot::render::{
+    golden as render_golden,
+    trial::{Trial, random_texts},
 };
 
 use super::{
@@ -150,13 +138,13 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
         "smollm2-logits" => vec![golden::logits(&text(needed()?)?, &open::model(&model, &device)?.model)?],
         "sql-ex" => {
             let file = needed()?;
-            logical_beam::golden::execution(&text(file)?, &mut databases(db.as_deref(), file))?
+            vitrine_logical_beam::golden::execution(&text(file)?, &mut databases(db.as_deref(), file))?
         }
         "sql-coverage" => {
             let file = needed()?;
             let mut databases = databases(db.as_deref(), file);
             let beside = |kind: Kind| text(&file.with_file_name(format!("{kind:?}.jsonl"))).ok();
-            logical_beam::golden_coverage::coverage(
+            vitrine_logical_beam::golden_coverage::coverage(
                 &text(file)?,
                 &text(&file.with_file_name("tables.json"))?,
                 beside,
@@ -165,11 +153,11 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
         }
         "sql-em" => {
             let file = needed()?;
-            logical_beam::golden::exact_match(&text(file)?, &text(&file.with_file_name("tables.json"))?)?
+            vitrine_logical_beam::golden::exact_match(&text(file)?, &text(&file.with_file_name("tables.json"))?)?
         }
         "minilm" => bert::golden(&open::encoder(path.as_deref().and_then(Path::to_str).unwrap_or("minilm"))?.0)?,
         "render" => render_golden::cases(&text(needed()?)?).map_err(anyhow::Error::msg)?,
-        "screenshot" => screenshot::golden::sections(&text(needed()?)?).map_err(anyhow::Error::msg)?,
+        "screenshot" => vitrine_screenshot::golden::sections(&text(needed()?)?).map_err(anyhow::Error::msg)?,
         "decoders" => decoders(&text(needed()?)?)?,
         other => bail!(
             "no golden kind {other}; there are: tracr, circuits, decoders, hard-concrete, smollm2-logits, minilm, render, screenshot, sql-em, sql-ex, sql-coverage"

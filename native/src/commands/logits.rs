@@ -5,12 +5,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
-use vitrine_core::{
-    formats::safetensors::SafeTensors,
-    study::edge_pruning::{
-        circuit::Circuit,
-        inspect::{Contrast, Subject, reading::reading},
-    },
+use vitrine_core::formats::safetensors::SafeTensors;
+use vitrine_edge_pruning::{
+    circuit::Circuit,
+    inspect::{Contrast, Subject, reading::reading},
 };
 
 use super::{Context, circuit::data::AblationArg, print_json};

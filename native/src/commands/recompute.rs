@@ -9,12 +9,12 @@ use vitrine_core::{
     findings::{Body, Findings},
     formats::safetensors::SafeTensors,
     report::{self, Extracted},
-    study::edge_pruning::{
-        circuit::native,
-        exhibit::{Exhibit, Kind},
-        inspect::Subject,
-        recompute::{Recomputed, recompute},
-    },
+};
+use vitrine_edge_pruning::{
+    circuit::native,
+    exhibit::{Exhibit, Kind},
+    inspect::Subject,
+    recompute::{Recomputed, recompute},
 };
 
 use super::{Context, print_json};

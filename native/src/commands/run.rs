@@ -13,15 +13,15 @@ use vitrine_core::{
     lab::Lab as _,
     report::{self, Options},
     settings,
-    study::edge_pruning::{
-        circuit::native,
-        compare_methods::compare_methods,
-        evaluate::full_outputs,
-        presets::Preset,
-        problem::Problem,
-        run::{StudyConfig, run as run_study},
-        shown::report_comparison,
-    },
+};
+use vitrine_edge_pruning::{
+    circuit::native,
+    compare_methods::compare_methods,
+    evaluate::full_outputs,
+    presets::Preset,
+    problem::Problem,
+    run::{StudyConfig, run as run_study},
+    shown::report_comparison,
 };
 
 use super::{

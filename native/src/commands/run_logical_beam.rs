@@ -13,14 +13,14 @@ use vitrine_core::{
     findings::RunRecord,
     lab::Lab as _,
     report::{self, Options},
-    study::logical_beam::{
-        beam::{Decoder, Limits},
-        comparison::{Answers, ask, findings},
-        figure,
-        golden_coverage::{self, Line},
-        sql::{ambiguate::Kind, schema::Schema, tables_json},
-        synthetic::{SyntheticConfig, synthetic},
-    },
+};
+use vitrine_logical_beam::{
+    beam::{Decoder, Limits},
+    comparison::{Answers, ask, findings},
+    figure,
+    golden_coverage::{self, Line},
+    sql::{ambiguate::Kind, schema::Schema, tables_json},
+    synthetic::{SyntheticConfig, synthetic},
 };
 
 use super::{

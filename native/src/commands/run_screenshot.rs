@@ -11,11 +11,11 @@ use vitrine_core::{
     lab::Lab as _,
     report::{self, Options},
     settings,
-    study::screenshot::{
-        experiment::{Data, ExperimentConfig, made::made, presets::Preset, run as run_study},
-        model::{Place, Precision},
-        train::tsv::{self, Goal},
-    },
+};
+use vitrine_screenshot::{
+    experiment::{Data, ExperimentConfig, made::made, presets::Preset, run as run_study},
+    model::{Place, Precision},
+    train::tsv::{self, Goal},
 };
 
 use super::{

@@ -13,10 +13,8 @@ use std::{
     time::Duration,
 };
 
-use vitrine_core::{
-    device::{Kind, adapter_name, check},
-    study::screenshot::model::device::check as screenshots,
-};
+use vitrine_core::device::{Kind, adapter_name, check};
+use vitrine_screenshot::model::device::check as screenshots;
 
 use super::{Name, Problem, Verdict, Work};
 

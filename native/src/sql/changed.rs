@@ -14,7 +14,7 @@
 use std::{path::Path, time::Duration};
 
 use rusqlite::Connection;
-use vitrine_core::study::logical_beam::sql::{
+use vitrine_logical_beam::sql::{
     ambiguate::{Ambiguous, Change},
     execute::ExecuteError,
     measure::Alternatives,
@@ -66,7 +66,7 @@ fn copy(file: &Path, memory: &mut Connection) -> Result<(), ExecuteError> {
     let failed = |error: rusqlite::Error| ExecuteError::Failed(error.to_string());
     let transaction = memory.transaction().map_err(failed)?;
     for row in tables.rows {
-        let [vitrine_core::study::logical_beam::sql::rows::Value::Text(table)] = row.as_slice() else { continue };
+        let [vitrine_logical_beam::sql::rows::Value::Text(table)] = row.as_slice() else { continue };
         let rows = source.run(&format!("SELECT * FROM {}", quoted(table)))?;
         let columns: Vec<String> = rows.columns.iter().map(|name| quoted(name)).collect();
         // Without types: values keep those they have.

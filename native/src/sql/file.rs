@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
-use vitrine_core::study::logical_beam::sql::{
+use vitrine_logical_beam::sql::{
     ddl,
     execute::{Execute, ExecuteError},
     rows::{Rows, Value},

@@ -22,7 +22,7 @@ use rusqlite::{
     limits::Limit,
     types::ValueRef,
 };
-use vitrine_core::study::logical_beam::sql::{
+use vitrine_logical_beam::sql::{
     execute::{Execute, ExecuteError},
     rows::{Rows, Value},
 };

@@ -7,7 +7,7 @@ use std::io::Read as _;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
-use vitrine_core::study::logical_beam::{
+use vitrine_logical_beam::{
     beam::merge::{Candidate, Origin, distinct},
     sql::{
         schema::Schema,

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use burn::tensor::Device;
-use vitrine_core::study::logical_beam::{causal::Causal, stages::TextToSql};
+use vitrine_logical_beam::{causal::Causal, stages::TextToSql};
 
 use crate::{
     open::{self, Opened, text},

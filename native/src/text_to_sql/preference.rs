@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use vitrine_core::study::logical_beam::{
+use vitrine_logical_beam::{
     beam::preference::{Preferences, key},
     sql::schema::Schema,
 };

@@ -8,11 +8,11 @@ use vitrine_core::{
     formats::safetensors::SafeTensors,
     lab::MemoryLab,
     model::{Transformer, stream::Ablation},
-    study::edge_pruning::{
-        programs::Program,
-        tasks::{encode::NumericScoring, tracr::EdgeTruth},
-    },
     train::language_model::{LanguageModelConfig, train},
+};
+use vitrine_edge_pruning::{
+    programs::Program,
+    tasks::{encode::NumericScoring, tracr::EdgeTruth},
 };
 use vitrine_tests::{assert_close, devices, values};
 

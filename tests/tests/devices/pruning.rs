@@ -1,14 +1,11 @@
 //! Edge Pruning on every device: gates trained there find a compiled program's known circuit.
 
 use burn::tensor::Device;
-use vitrine_core::{
-    lab::MemoryLab,
-    model::stream::Ablation,
-    study::edge_pruning::{
-        prune::PruneConfig,
-        rounds::RoundsConfig,
-        tasks::{encode::NumericScoring, tracr::EdgeTruth},
-    },
+use vitrine_core::{lab::MemoryLab, model::stream::Ablation};
+use vitrine_edge_pruning::{
+    prune::PruneConfig,
+    rounds::RoundsConfig,
+    tasks::{encode::NumericScoring, tracr::EdgeTruth},
 };
 use vitrine_tests::devices;
 

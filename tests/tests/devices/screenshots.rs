@@ -5,34 +5,34 @@
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use vitrine_core::{
     lab::{LabError, MemoryLab},
-    study::screenshot::{
-        ScreenshotError,
-        ar::{
-            passage::Source,
-            train::{ArTraining, passages, train, words_of_facts},
-        },
-        bpe::Bpe,
-        model::{
-            ModelConfig, Params, Place, Precision, Tower,
-            ar::{Ar, ArConfig, Context, Line},
-            calls::{Calls, Spans, Terms, Var, Writing},
-            device::DeviceTape,
-            kernels::{Attention, Gate},
-            ptp::Ptp,
-            tape::Tape,
-        },
-        render::{RenderConfig, Renderer},
-        train::{
-            corpus::Corpus,
-            encoder::draw,
-            finetune::{FinetuneConfig, Task, finetune},
-            masked::pretrain_words,
-            objective::{Batch, Weights},
-            pretrain::{PretrainConfig, batch, pretrain, reading},
-            tsv::{Goal, Row},
-        },
-    },
     train::{mat::Mat, rng::Stream},
+};
+use vitrine_screenshot::{
+    ScreenshotError,
+    ar::{
+        passage::Source,
+        train::{ArTraining, passages, train, words_of_facts},
+    },
+    bpe::Bpe,
+    model::{
+        ModelConfig, Params, Place, Precision, Tower,
+        ar::{Ar, ArConfig, Context, Line},
+        calls::{Calls, Spans, Terms, Var, Writing},
+        device::DeviceTape,
+        kernels::{Attention, Gate},
+        ptp::Ptp,
+        tape::Tape,
+    },
+    render::{RenderConfig, Renderer},
+    train::{
+        corpus::Corpus,
+        encoder::draw,
+        finetune::{FinetuneConfig, Task, finetune},
+        masked::pretrain_words,
+        objective::{Batch, Weights},
+        pretrain::{PretrainConfig, batch, pretrain, reading},
+        tsv::{Goal, Row},
+    },
 };
 use vitrine_tests::{assert_close, devices, values};
 

@@ -14,7 +14,7 @@ mod few_rows;
 mod host;
 pub mod matmul;
 mod pack;
-pub(crate) mod rows;
+pub mod rows;
 mod sums;
 mod tiles;
 
@@ -59,7 +59,7 @@ fn threads() -> usize {
 }
 
 /// Runs `body` on every task with its index, in parallel where threads are there. Tasks own what they write, so the result does not depend on their order.
-pub(crate) fn for_each_task<T: Send>(tasks: Vec<T>, body: impl Fn(usize, T) + Sync + Send) {
+pub fn for_each_task<T: Send>(tasks: Vec<T>, body: impl Fn(usize, T) + Sync + Send) {
     #[cfg(feature = "native-cpu")]
     if tasks.len() > 1 {
         use rayon::prelude::*;

@@ -82,7 +82,7 @@ fn dot3(a: &[f32], b: &[f32], c: &[f32]) -> f32 {
 }
 
 #[inline(always)]
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     let mut lanes = [0.0_f32; LANES];
     for (a, b) in a.iter().zip(b) {
@@ -95,7 +95,7 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 /// `e^x / sum e^x` in place.
 #[inline(always)]
-pub(crate) fn softmax(row: &mut [f32]) {
+pub fn softmax(row: &mut [f32]) {
     let largest = largest(row);
     for x in row.iter_mut() {
         *x = exp(*x - largest);
@@ -109,7 +109,7 @@ pub(crate) fn softmax(row: &mut [f32]) {
 /// `e^x` to about 2 units in the last place, as arithmetic that vectorises: `2^n * e^r` with `|r| <= ln(2)/2` and a polynomial of
 /// degree 6 for `e^r`. Saturates at the ends of the f32 range.
 #[inline(always)]
-pub(crate) fn exp(x: f32) -> f32 {
+pub fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer
     let x = x.clamp(-87.0, 88.0);
     let rounded = x * std::f32::consts::LOG2_E + ROUND;
@@ -127,7 +127,7 @@ fn sigmoid(x: f32) -> f32 {
 
 /// Mean (0 for RMSNorm) and inverse root mean square of a row.
 #[inline(always)]
-pub(crate) fn moments(row: &[f32], centred: bool, eps: f32) -> (f32, f32) {
+pub fn moments(row: &[f32], centred: bool, eps: f32) -> (f32, f32) {
     let n = row.len() as f32;
     let mean = if centred { sum(row, |x| x) / n } else { 0.0 };
     let square = sum(row, |x| (x - mean) * (x - mean)) / n;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use serde_json::json;
-use vitrine_core::study::screenshot::{
+use vitrine_screenshot::{
     bpe::Bpe,
     experiment::{ExperimentConfig, made::made, presets::Preset},
     model::{Place, Precision},

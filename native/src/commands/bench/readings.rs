@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
-use vitrine_core::study::logical_beam::{
+use vitrine_logical_beam::{
     beam::{Asked, Decoder, Limits},
     model::evaluate::changed,
     sql::ambiguate::Kind,

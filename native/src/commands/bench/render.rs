@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use serde_json::{Map, json};
-use vitrine_core::study::screenshot::render::{FontSources, RenderConfig, Renderer, Scratch, Screenshot, Style};
+use vitrine_screenshot::render::{FontSources, RenderConfig, Renderer, Scratch, Screenshot, Style};
 
 use super::{super::Context, Times};
 use crate::{Outcome, atomic, open::text, resources};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
-use vitrine_core::study::logical_beam::{
+use vitrine_logical_beam::{
     golden,
     sql::{ddl, exact::Gold, names::Names},
 };

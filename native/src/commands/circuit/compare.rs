@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use clap::ValueEnum;
 use serde_json::json;
-use vitrine_core::study::edge_pruning::circuit::{eap_ig, edge_list, native};
+use vitrine_edge_pruning::circuit::{eap_ig, edge_list, native};
 
 use super::super::{Context, print_json};
 use super::config_of;

@@ -4,21 +4,19 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
-use vitrine_core::{
-    model::{EmbeddingNodes, stream},
-    study::edge_pruning::{
-        evaluate::{Outputs, compare},
-        problem::{Problem, PruneError},
-        tasks::{
-            EncodeOptions, Encoded, Pair, Scoring, Split,
-            boolean::{BooleanPrompt, ChatFormat},
-            custom::read_custom,
-            encode::{TargetKind, YearTokens},
-            encode_split,
-            ioi::IoiCorruption,
-            lines::LineLimits,
-            rows::{RowOptions, read_rows},
-        },
+use vitrine_core::model::{EmbeddingNodes, stream};
+use vitrine_edge_pruning::{
+    evaluate::{Outputs, compare},
+    problem::{Problem, PruneError},
+    tasks::{
+        EncodeOptions, Encoded, Pair, Scoring, Split,
+        boolean::{BooleanPrompt, ChatFormat},
+        custom::read_custom,
+        encode::{TargetKind, YearTokens},
+        encode_split,
+        ioi::IoiCorruption,
+        lines::LineLimits,
+        rows::{RowOptions, read_rows},
     },
 };
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use vitrine_core::study::edge_pruning::{
+use vitrine_edge_pruning::{
     circuit::{Circuit, nested},
     evaluate::{Outputs, evaluate, full_outputs},
     problem::Problem,

@@ -6,15 +6,13 @@ use anyhow::{Context as _, Result, ensure};
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
-use vitrine_core::{
-    formats::safetensors::SafeTensors,
-    study::edge_pruning::{
-        programs::Program,
-        run::PROGRAMS,
-        tasks::{
-            EncodeOptions, Generator, Pair, Split, boolean::Boolean, encode, greater_than::GreaterThan, ioi::Ioi, pair::Predict,
-            pronoun::Pronoun,
-        },
+use vitrine_core::formats::safetensors::SafeTensors;
+use vitrine_edge_pruning::{
+    programs::Program,
+    run::PROGRAMS,
+    tasks::{
+        EncodeOptions, Generator, Pair, Split, boolean::Boolean, encode, greater_than::GreaterThan, ioi::Ioi, pair::Predict,
+        pronoun::Pronoun,
     },
 };
 

@@ -12,10 +12,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Subcommand;
 use serde_json::json;
-use vitrine_core::{
-    model::{EmbeddingNodes, TransformerConfig},
-    study::edge_pruning::tasks::score::Scores,
-};
+use vitrine_core::model::{EmbeddingNodes, TransformerConfig};
+use vitrine_edge_pruning::tasks::score::Scores;
 
 use super::{Context, print_json};
 use crate::{Outcome, open};

@@ -11,15 +11,15 @@ use serde_json::{Value, json};
 use vitrine_core::{
     lab::{Lab as _, LabError},
     settings,
-    study::edge_pruning::{
-        checkpoint,
-        circuit::{Circuit, cleanup::clean_up, native, stability::Stability},
-        evaluate::{Outputs, evaluate, full_outputs},
-        problem::{Problem, PruneError},
-        prune::{PruneConfig, PruneState, train},
-        tasks::score::Scores,
-        warm_start::warm_start,
-    },
+};
+use vitrine_edge_pruning::{
+    checkpoint,
+    circuit::{Circuit, cleanup::clean_up, native, stability::Stability},
+    evaluate::{Outputs, evaluate, full_outputs},
+    problem::{Problem, PruneError},
+    prune::{PruneConfig, PruneState, train},
+    tasks::score::Scores,
+    warm_start::warm_start,
 };
 
 use super::super::{Context, print_json};

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use vitrine_core::study::edge_pruning::{
+use vitrine_edge_pruning::{
     attribution::{Attribution, AttributionMetric, score},
     circuit::{Circuit, cleanup::clean_up, native, nested},
     patching::acdc,

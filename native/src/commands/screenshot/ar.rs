@@ -2,22 +2,20 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
-use vitrine_core::{
-    settings,
-    study::screenshot::{
-        ar::{
-            passage::Source,
-            train::{AfterContexts, ArTraining, after_contexts, passages, train, words_of_facts},
-        },
-        bpe::Bpe,
-        model::{
-            Place,
-            ar::{Ar, ArConfig},
-            file::Trained,
-        },
-        render::Renderer,
-        train::corpus::Corpus,
+use vitrine_core::settings;
+use vitrine_screenshot::{
+    ar::{
+        passage::Source,
+        train::{AfterContexts, ArTraining, after_contexts, passages, train, words_of_facts},
     },
+    bpe::Bpe,
+    model::{
+        Place,
+        ar::{Ar, ArConfig},
+        file::Trained,
+    },
+    render::Renderer,
+    train::corpus::Corpus,
 };
 
 use super::{

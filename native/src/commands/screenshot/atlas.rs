@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
-use vitrine_core::study::screenshot::render::{atlas, bitmaps::Bitmaps, bundled, config::FONT_PX};
+use vitrine_screenshot::render::{atlas, bitmaps::Bitmaps, bundled, config::FONT_PX};
 
 use super::super::{Context, print_json};
 use crate::{atomic, commands::screenshot::render::FONT_LIMIT};

@@ -8,16 +8,16 @@ use serde_json::{Value, json};
 use vitrine_core::{
     settings,
     stats::{interval, mean, spread},
-    study::screenshot::{
-        bpe::Bpe,
-        model::{Params, Place, file::Trained, ptp::Ptp},
-        render::Renderer,
-        train::{
-            encoder::draw,
-            finetune::{FinetuneConfig, Outcome, Task, finetune, labels},
-            pretrain::PretrainConfig,
-            tsv,
-        },
+};
+use vitrine_screenshot::{
+    bpe::Bpe,
+    model::{Params, Place, file::Trained, ptp::Ptp},
+    render::Renderer,
+    train::{
+        encoder::draw,
+        finetune::{FinetuneConfig, Outcome, Task, finetune, labels},
+        pretrain::PretrainConfig,
+        tsv,
     },
 };
 

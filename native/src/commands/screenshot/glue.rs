@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use vitrine_core::study::screenshot::train::{
+use vitrine_screenshot::train::{
     finetune::Task,
     metrics::Metric,
     tsv::{self, Goal, Row},

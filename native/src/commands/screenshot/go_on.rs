@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use serde_json::{Value, json};
-use vitrine_core::study::screenshot::{
+use vitrine_screenshot::{
     ar::{
         beside::{Asked, Beside, Kind, Writer},
         go_on::{Choice, go_on},
@@ -158,7 +158,7 @@ fn print_beside(asked: &Asked, found: &Beside) {
             found.after.iter().map(|after| cell(after.target.get(number).map(|scored| 0.0 - scored.log_prob))).collect();
         println!("{number:>4} {:<16}{}", format!("{:?}{}", token.text, if token.counts { " *" } else { "" }), cells.join(" "));
     }
-    let row = |name: &str, of: fn(&vitrine_core::study::screenshot::ar::beside::After) -> Option<f64>| {
+    let row = |name: &str, of: fn(&vitrine_screenshot::ar::beside::After) -> Option<f64>| {
         let cell = |x: Option<f64>| x.map_or_else(|| format!("{:>17}", "none"), |x| format!("{x:>17.3}"));
         let cells: Vec<String> = found.after.iter().map(|after| cell(of(after))).collect();
         println!("{name:<21}{}", cells.join(" "));

@@ -5,21 +5,19 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
-use vitrine_core::{
-    settings,
-    study::screenshot::{
-        bpe::Bpe,
-        model::{
-            Place,
-            file::{Trained, is_autoregressive},
-            ptp::Ptp,
-        },
-        render::Renderer,
-        train::{
-            corpus::Corpus,
-            examples::Damage,
-            pretrain::{PretrainConfig, Reading, batch, pretrain, reading},
-        },
+use vitrine_core::settings;
+use vitrine_screenshot::{
+    bpe::Bpe,
+    model::{
+        Place,
+        file::{Trained, is_autoregressive},
+        ptp::Ptp,
+    },
+    render::Renderer,
+    train::{
+        corpus::Corpus,
+        examples::Damage,
+        pretrain::{PretrainConfig, Reading, batch, pretrain, reading},
     },
 };
 

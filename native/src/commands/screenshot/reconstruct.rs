@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::json;
-use vitrine_core::study::screenshot::{
+use vitrine_screenshot::{
     look::{
         Asked, Look, Looker, TokenSeen,
         picture::{LINE, SCALE, sheet},

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use vitrine_core::study::screenshot::render::{
+use vitrine_screenshot::render::{
     FontSources, Newline, RenderConfig, Renderer, Scratch, Screenshot, Style,
     config::{FONT_PX, PREFIX},
     png,

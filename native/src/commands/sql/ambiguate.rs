@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use serde_json::json;
-use vitrine_core::study::logical_beam::{
+use vitrine_logical_beam::{
     golden_coverage::Line,
     model::{evaluate::changed, examples},
     sql::{

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
-use vitrine_core::study::logical_beam::{
+use vitrine_logical_beam::{
     golden,
     golden_coverage::lines,
     sql::{

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::PathBuf, rc::Rc, time::Duration};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
-use vitrine_core::study::logical_beam::{
+use vitrine_logical_beam::{
     beam::{
         Asked, Decoder, Limits, List,
         answer::{self, Answer, answers, difference, stretches},

@@ -2,20 +2,18 @@
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use vitrine_core::{
-    lab::{Lab as _, LabError},
-    study::logical_beam::{
-        model::{
-            encode::{Cache, Encoder},
-            examples::{self, Pair},
-            file::{self, Saved},
-            spelling::Fragments,
-            train::{self, TrainConfig, TrainError},
-            words::Vocabulary,
-        },
-        seq2seq,
-        sql::{ambiguate::Kind, schema::Schema},
+use vitrine_core::lab::{Lab as _, LabError};
+use vitrine_logical_beam::{
+    model::{
+        encode::{Cache, Encoder},
+        examples::{self, Pair},
+        file::{self, Saved},
+        spelling::Fragments,
+        train::{self, TrainConfig, TrainError},
+        words::Vocabulary,
     },
+    seq2seq,
+    sql::{ambiguate::Kind, schema::Schema},
 };
 
 use crate::{lab::NativeLab, resources};

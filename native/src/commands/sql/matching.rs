@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use serde_json::json;
-use vitrine_core::study::logical_beam::{
+use vitrine_logical_beam::{
     golden,
     sql::{
         accuracy::{Accuracy, Executed},

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
-use vitrine_core::study::logical_beam::sql::{ddl, schema::Schema, tables_json};
+use vitrine_logical_beam::sql::{ddl, schema::Schema, tables_json};
 
 use super::Context;
 use crate::open::text;

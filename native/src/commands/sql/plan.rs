@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
-use vitrine_core::study::logical_beam::sql::{
+use vitrine_logical_beam::sql::{
     plan::Plan,
     statement::one_select,
     template::{SchemaWords, templatise},

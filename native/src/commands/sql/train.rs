@@ -9,28 +9,25 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use vitrine_core::{
-    findings::RunRecord,
-    lab::Lab as _,
-    study::logical_beam::{
-        beam::{Decoder, Limits},
-        comparison::{Answers, ask},
-        golden_coverage::{self, Line},
-        model::{
-            evaluate::{LIST, Score, score},
-            examples::{self, Pair},
-            pools::Shares,
-            train::TrainConfig,
-            variants,
-        },
-        sql::{
-            ambiguate::{ColumnFile, Kind, Synonyms, TableFile},
-            schema::Schema,
-            tables_json,
-        },
-        stages::TextToSql,
-        synthetic::{SyntheticConfig, other_names::other_names, synthetic},
+use vitrine_core::{findings::RunRecord, lab::Lab as _};
+use vitrine_logical_beam::{
+    beam::{Decoder, Limits},
+    comparison::{Answers, ask},
+    golden_coverage::{self, Line},
+    model::{
+        evaluate::{LIST, Score, score},
+        examples::{self, Pair},
+        pools::Shares,
+        train::TrainConfig,
+        variants,
     },
+    sql::{
+        ambiguate::{ColumnFile, Kind, Synonyms, TableFile},
+        schema::Schema,
+        tables_json,
+    },
+    stages::TextToSql,
+    synthetic::{SyntheticConfig, other_names::other_names, synthetic},
 };
 
 use super::{
