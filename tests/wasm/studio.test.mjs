@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { bundle, native, root, unless } from './wasm.mjs';
+import { bundle, data, native, root, unless } from './wasm.mjs';
 
 const folder = join(bundle, '..', 'studio');
 const skip = unless(existsSync(join(folder, 'vitrine_web.js')), 'pictures of the screenshot studio', 'its bundle is not built (scripts/web-bundle studio)');
@@ -12,9 +12,14 @@ const fonts = ['noto-sans.atlas', 'NotoSans-Regular.ttf', 'unifont.packed'].map(
 const model = join(root, 'www/models/screenshot/ptp.safetensors');
 const writer = join(root, 'www/models/screenshot/facts.safetensors');
 
-async function studio() {
+async function load(folder) {
   const module = await import(pathToFileURL(join(folder, 'vitrine_web.js')).href);
   module.initSync({ module: readFileSync(join(folder, 'vitrine_web_bg.wasm')) });
+  return module;
+}
+
+async function studio() {
+  const module = await load(folder);
   return new module.Studio(...fonts.map((path) => new Uint8Array(readFileSync(path))));
 }
 
@@ -30,6 +35,22 @@ test('twenty pictures are the known ones', { skip }, async () => {
     assert.equal(drawn.hash(), hash, `${kind}: ${text}`);
   }
 });
+
+// `vitrine check golden`, by the same code: in a bundle of its own, as no page asks for it.
+const checks = join(bundle, '..', 'golden');
+for (const [file, least, check] of [['golden.json', 11, 'goldenScreenshot'], ['render_cases.jsonl', 1, 'goldenRender']]) {
+  const path = data(`screenshot/${file}`);
+  const reason = path ? 'its bundle is not built (scripts/web-bundle golden)' : 'VITRINE_DATA not set';
+  test(`screenshot/${file} agrees`, { skip: unless(path && existsSync(join(checks, 'vitrine_web.js')), `screenshot/${file}`, reason) }, async (t) => {
+    const sections = (await load(checks))[check](readFileSync(path, 'utf8'));
+    assert.ok(sections.length >= least, `${sections.length} sections`);
+    for (const { what, cases, agree, largest, failures, passed } of sections) {
+      assert.deepEqual(failures, []);
+      assert.equal(passed, true, what);
+      t.diagnostic(`${what}: ${agree} of ${cases}, largest difference ${largest.toExponential(1)}`);
+    }
+  });
+}
 
 test('a model reads as natively', { skip }, async (t) => {
   const onlooker = (await studio()).onlooker(new Uint8Array(readFileSync(model)));

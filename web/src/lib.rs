@@ -8,7 +8,7 @@
 mod backend;
 #[cfg(feature = "decode")]
 mod decoding;
-#[cfg(feature = "circuits")]
+#[cfg(any(feature = "circuits", feature = "golden"))]
 mod golden;
 #[cfg(feature = "studio")]
 mod look;

@@ -15,7 +15,7 @@ use vitrine_logical_beam::{
     sql::{ambiguate::Kind, ddl},
 };
 use vitrine_screenshot::render::{
-    golden as render_golden,
+    FontSources, golden as render_golden,
     trial::{Trial, random_texts},
 };
 
@@ -156,7 +156,7 @@ pub fn run(command: Command, context: Context) -> Result<Outcome> {
             vitrine_logical_beam::golden::exact_match(&text(file)?, &text(&file.with_file_name("tables.json"))?)?
         }
         "minilm" => bert::golden(&open::encoder(path.as_deref().and_then(Path::to_str).unwrap_or("minilm"))?.0)?,
-        "render" => render_golden::cases(&text(needed()?)?).map_err(anyhow::Error::msg)?,
+        "render" => render_golden::cases(&text(needed()?)?, &FontSources::bundled()).map_err(anyhow::Error::msg)?,
         "screenshot" => vitrine_screenshot::golden::sections(&text(needed()?)?).map_err(anyhow::Error::msg)?,
         "decoders" => decoders(&text(needed()?)?)?,
         other => bail!(

@@ -1,7 +1,8 @@
 //! Edge Pruning against attribution at equal edge counts.
 //!
-//! For each size, Edge Pruning is trained towards the sparsity that leaves so many edges and exactly that many are kept by log alpha; EAP and EAP-IG keep as many by
-//! score magnitude. All circuits are cleaned of dangling edges and run on the test examples. What is finished is kept, and training is saved: a comparison that was stopped goes on
+//! For each size, Edge Pruning is trained towards the sparsity that leaves so many edges. All methods then keep their best edges ([`filled`]: by log alpha, by score magnitude), as many as leave the
+//! size once dangling edges are cleaned up. The published comparisons keep the size before clean-up, so attribution's circuits, full of dead ends, are smaller than those they are compared
+//! with. All circuits are run on the test examples. What is finished is kept, and training is saved: a comparison that was stopped goes on
 //! where it was and ends with the same circuits.
 
 use serde::{Deserialize, Serialize};
@@ -10,10 +11,8 @@ use super::{
     attribution::{Attribution, AttributionMetric, score},
     checkpoint,
     circuit::{
-        Circuit,
-        cleanup::clean_up,
-        native,
-        nested::{Ranking, nested},
+        Circuit, native,
+        nested::{Ranking, filled, ranked_edges},
     },
     evaluate::{Outputs, evaluate},
     problem::{Problem, PruneError},
@@ -22,7 +21,10 @@ use super::{
     tasks::{Scoring, score::Scores},
     warm_start::warm_start,
 };
-use vitrine_core::lab::{self, Lab};
+use vitrine_core::{
+    lab::{self, Lab},
+    order::sort,
+};
 
 /// One method at one size.
 #[derive(Debug, Clone, Serialize)]
@@ -111,7 +113,9 @@ pub fn compare_methods(
             let began = lab::began(lab, method)?;
             let scores = score(train_on, run, method, lab)?;
             let seconds = lab.seconds() - began;
-            let circuits = nested(graph, &scores, sizes, Ranking::Magnitude, rule).map_err(circuit_error)?;
+            let order = ranked_edges(graph, &scores, Ranking::Magnitude).map_err(circuit_error)?;
+            let circuits: Vec<Circuit> =
+                sizes.iter().map(|&size| filled(graph, &order, size, rule)).collect::<Result<_, _>>().map_err(circuit_error)?;
             let measure = |circuit: &Circuit| Ok((circuit.counts().kept, evaluate(test_on, full, &circuit.masks(), batch)?));
             Ok(Attributed { circuits: circuits.iter().map(measure).collect::<Result<_, PruneError>>()?, scores, seconds })
         })?;
@@ -198,8 +202,11 @@ fn prune_to(
     };
     let mut state = checkpoint::resume_or_start(phase, graph, start, &run, lab)?;
     let history = train(train_on, &run, &mut state, phase, lab)?;
-    let circuit = state.circuit(graph, Some(size)).map_err(circuit_error)?;
-    let (circuit, _) = clean_up(&circuit, train_on.ablation);
+    let log_alpha = &state.edges.log_alpha;
+    let mut order: Vec<usize> = (0..log_alpha.len()).filter(|&e| log_alpha[e].is_finite()).collect();
+    sort(&mut order, &|a, b| log_alpha[b].total_cmp(&log_alpha[a]).then(a.cmp(&b)));
+    let circuit =
+        filled(graph, &order, size, train_on.ablation).map_err(circuit_error)?.with_scores(state.scores()).map_err(circuit_error)?;
     let seconds = lab.seconds() - began;
     let scores = evaluate(test_on, full, &circuit.masks(), config.batch_size)?;
     Ok(Pruned { circuit: native::to_json(&circuit).map_err(circuit_error)?, history, scores, seconds })

@@ -194,8 +194,12 @@ impl PruneState {
             None => self.discretise(),
         };
         let nodes = nodes.unwrap_or_else(|| vec![true; graph.n_writers()]);
-        let scores = self.edges.log_alpha.iter().map(|a| a.max(CUT_SCORE)).collect();
-        Circuit::from_masks(graph, edges, nodes)?.with_scores(scores)
+        Circuit::from_masks(graph, edges, nodes)?.with_scores(self.scores())
+    }
+
+    /// Log alphas as a circuit's scores; [`CUT_SCORE`] for gates cut for good.
+    pub fn scores(&self) -> Vec<f32> {
+        self.edges.log_alpha.iter().map(|a| a.max(CUT_SCORE)).collect()
     }
 
     /// Binary edge masks: the rounded sum of evaluation masks kept, largest first; an edge counts only where its writer's gate is open.

@@ -67,7 +67,7 @@ pub fn report_comparison(id: &str, on: &str, graph: &Graph, comparison: &Compari
         ));
     }
     let caption = format!(
-        "{judged} held-out examples, binary masks, interchange with the corrupted partner. KL(full model ‖ circuit) at the answer; lower is more faithful."
+        "{judged} held-out examples, binary masks, interchange with the corrupted partner. Every method keeps its best edges, as many as leave the size asked for once dead ends are cleaned up. KL(full model ‖ circuit) at the answer; lower is more faithful."
     );
     findings.panels.push(Panel::new(format!("{id}-methods"), format!("Methods at equal edge counts: {on}"), caption, table));
 

@@ -55,6 +55,27 @@ pub fn nested(graph: &Graph, scores: &[f32], sizes: &[usize], ranking: Ranking, 
     sizes.iter().map(circuit).collect()
 }
 
+/// The best edges, as many of them as leave at most `size` once cleaned up: dead ends cost nothing, so methods are compared by edges that do something. `order` has edge ids from best to worst.
+///
+/// # Errors
+/// [`CircuitError`] for another graph's edges.
+pub fn filled(graph: &Graph, order: &[usize], size: usize, ablation: Ablation) -> Result<Circuit, CircuitError> {
+    let of_best = |count: usize| Circuit::from_edges(graph, order.iter().take(count).copied()).map(|top| clean_up(&top, ablation).0);
+    // One edge more never makes another a dead end, so what is left grows with the count.
+    let (mut fits, mut too_many) = (size.min(order.len()), order.len() + 1);
+    let mut best = of_best(fits)?;
+    while too_many - fits > 1 {
+        let middle = fits.midpoint(too_many);
+        let circuit = of_best(middle)?;
+        if circuit.counts().kept <= size {
+            (fits, best) = (middle, circuit);
+        } else {
+            too_many = middle;
+        }
+    }
+    Ok(best)
+}
+
 /// A candidate of the greedy search.
 struct Candidate {
     rank: f32,
@@ -177,5 +198,21 @@ mod tests {
             assert_eq!(pair[0].difference(&pair[1]).unwrap().counts().kept, 0, "clean-up of a larger set keeps what it kept of a smaller");
         }
         assert!(circuits.iter().zip(sizes).all(|(circuit, size)| circuit.counts().kept <= size));
+    }
+
+    #[test]
+    fn filled_takes_as_many_as_leave_the_size() {
+        let mut stream = Stream::new(3, "filled", 0);
+        for ablation in [Ablation::Zero, Ablation::Interchange, Ablation::Mean] {
+            for _ in 0..20 {
+                let graph = random_graph(&mut stream);
+                let order = ranked_edges(&graph, &random_scores(&graph, &mut stream), Ranking::Magnitude).unwrap();
+                let size = stream.below(graph.n_edges() + 2);
+                let cleaned = |count: usize| clean_up(&Circuit::from_edges(&graph, order.iter().take(count).copied()).unwrap(), ablation).0;
+                let every: Vec<Circuit> = (0..=order.len()).map(cleaned).collect();
+                let expected = every.iter().rfind(|circuit| circuit.counts().kept <= size).unwrap();
+                assert_eq!(filled(&graph, &order, size, ablation).unwrap().edges(), expected.edges());
+            }
+        }
     }
 }

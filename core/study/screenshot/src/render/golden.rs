@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{RenderConfig, RenderError, Renderer, Screenshot};
+use super::{FontSources, RenderConfig, RenderError, Renderer, Screenshot};
 use vitrine_core::golden::Agreement;
 
 #[derive(Debug, Deserialize)]
@@ -17,12 +17,12 @@ struct Case {
     expect: Map<String, Value>,
 }
 
-/// Compares all cases of a file.
+/// Compares all cases of a file, drawn with `fonts`.
 ///
 /// # Errors
 /// A sentence on the line that cannot be read, or on the fonts.
-pub fn cases(lines: &str) -> Result<Vec<Agreement>, String> {
-    let made = |config| Renderer::bundled(config).map_err(|error| error.to_string());
+pub fn cases(lines: &str, fonts: &FontSources<'_>) -> Result<Vec<Agreement>, String> {
+    let made = |config| Renderer::new(config, fonts).map_err(|error| error.to_string());
     let eye = Eye {
         strip: made(RenderConfig::default())?,
         strict: made(RenderConfig { lossy: false, ..RenderConfig::default() })?,

@@ -204,12 +204,12 @@ fn random_bytes_are_drawn_or_refused() {
 fn render_cases_agree() {
     let Some(folder) = std::env::var_os("VITRINE_DATA") else { return eprintln!("skipped: VITRINE_DATA not set") };
     let lines = std::fs::read_to_string(std::path::Path::new(&folder).join("screenshot/render_cases.jsonl")).unwrap();
-    for found in golden::cases(&lines).unwrap() {
+    for found in golden::cases(&lines, &FontSources::bundled()).unwrap() {
         assert!(found.passed(), "{found}");
     }
     let failing = r#"{"name": "x", "text": "hello", "expect": {"missing": 1, "what": 2}}"#;
-    assert_eq!(golden::cases(failing).unwrap()[0].agree, 0, "a wrong or unknown expectation fails");
-    assert!(golden::cases("{").is_err());
+    assert_eq!(golden::cases(failing, &FontSources::bundled()).unwrap()[0].agree, 0, "a wrong or unknown expectation fails");
+    assert!(golden::cases("{", &FontSources::bundled()).is_err());
 }
 
 #[test]
