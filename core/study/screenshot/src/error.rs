@@ -14,7 +14,7 @@ pub enum ScreenshotError {
     Lab(#[from] LabError),
     #[error("{0}")]
     BadConfig(String),
-    #[error("{what} has no text to learn from; at least {least} are needed")]
+    #[error("{what} has no text to learn from; it takes at least {least}")]
     NoData { what: String, least: &'static str },
     #[error("the loss is not a number at step {step} of {phase}; a smaller learning rate may help")]
     NotANumber { phase: String, step: u64 },

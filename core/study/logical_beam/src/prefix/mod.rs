@@ -3,7 +3,7 @@
 //! **Idea.** A model that is stopped at the first word that leads nowhere writes only queries that can be read. The check is of characters, so it holds whatever the tokens are, and its state is the
 //! text read so far ([`state`]), so every hypothesis has its own.
 //!
-//! **Method.** The text so far is cut into tokens ([`lex`]) and read by the grammar of Spider's queries ([`parse`]): where the text ends, the reader notes whether anything that may stand there begins
+//! **Method.** The text so far is cut into tokens ([`lex`]) and read by the grammar of Spider's queries ([`parse`]): where the text ends, the reader notes what may stand there ([`ask`]): something has to begin
 //! like the last, unfinished word. Three strengths: tokens and brackets only; the grammar, with any names; the grammar with names of the schema ([`scope`]), where a column is one of a
 //! table in FROM and an alias means one table. Every part of a query has a largest number, and behind a length none is begun that can be left out, so what is written comes to an end. The rules are stricter than SQL: what the
 //! official evaluator cannot read (a list behind IN, a projection alias) is not written.
@@ -12,6 +12,7 @@
 //!
 //! **Source.** Scholak, Schucher, Bahdanau, "PICARD: Parsing Incrementally for Constrained Auto-Regressive Decoding from Language Models", EMNLP 2021.
 
+pub mod ask;
 pub mod lex;
 pub mod parse;
 pub mod scope;

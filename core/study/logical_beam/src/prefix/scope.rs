@@ -8,7 +8,7 @@ use std::{
     rc::Rc,
 };
 
-use super::parse::is_reserved;
+use super::ask::is_reserved;
 use crate::sql::schema::Schema;
 
 /// Tables of one FROM; more only where columns of the SELECT list still wait for theirs.

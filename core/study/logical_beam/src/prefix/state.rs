@@ -11,8 +11,8 @@ use std::{cell::RefCell, rc::Rc};
 
 use super::{
     Mode, Rules,
+    ask::Next,
     lex::{self, Cut, Kind, Place, Token},
-    parse::Next,
 };
 
 /// What may follow the firm tokens and some more.

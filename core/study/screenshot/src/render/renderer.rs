@@ -24,7 +24,7 @@ pub struct Renderer {
     ascii: Vec<(Glyph, u16)>,
 }
 
-/// Memory between pictures: with it, drawing allocates nothing once warm.
+/// Memory between pictures: with it, drawing left-to-right text allocates nothing once warm. The order of right-to-left text and the list of missing characters take some allocations a text.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
     pub(super) cells: Cells,

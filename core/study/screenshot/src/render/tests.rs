@@ -183,6 +183,23 @@ fn reused_memory_is_clean() {
 }
 
 #[test]
+fn glyphs_allocate_nothing_once_warm() {
+    let renderer = strip(60);
+    let (mut scratch, mut picture) = (Scratch::default(), Screenshot::default());
+    let mut allocations =
+        |text: &str| allocation_counter::measure(|| renderer.render_into(text.as_bytes(), &mut scratch, &mut picture).unwrap()).count_total;
+    assert!(allocations(&"Zoë was 你好. ".repeat(9)) > 0, "the first picture needs memory");
+    for text in ["Zoë was 你好. ".repeat(9), "plain".into(), String::new()] {
+        assert_eq!(allocations(&text), 0, "{text}");
+    }
+    // The order of a right-to-left text and the list of what is missing are made for each text, not for each glyph.
+    for [few, many] in [["שלום ".repeat(3), "שלום ".repeat(24)], ["\u{e000} ".repeat(3), "\u{e000} ".repeat(24)]] {
+        allocations(&many);
+        assert!(allocations(&many) < allocations(&few) + 24, "{few}");
+    }
+}
+
+#[test]
 fn fonts_differ_by_hash() {
     let hash = |config: RenderConfig| Renderer::bundled(config).unwrap().font_hash();
     let ok = RenderConfig::strip(2);
