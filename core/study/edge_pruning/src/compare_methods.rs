@@ -23,7 +23,7 @@ use super::{
 };
 use vitrine_core::{
     lab::{self, Lab},
-    order::sort,
+    order::descending,
 };
 
 /// One method at one size.
@@ -114,10 +114,11 @@ pub fn compare_methods(
             let scores = score(train_on, run, method, lab)?;
             let seconds = lab.seconds() - began;
             let order = ranked_edges(graph, &scores, Ranking::Magnitude).map_err(circuit_error)?;
-            let circuits: Vec<Circuit> =
-                sizes.iter().map(|&size| filled(graph, &order, size, rule)).collect::<Result<_, _>>().map_err(circuit_error)?;
-            let measure = |circuit: &Circuit| Ok((circuit.counts().kept, evaluate(test_on, full, &circuit.masks(), batch)?));
-            Ok(Attributed { circuits: circuits.iter().map(measure).collect::<Result<_, PruneError>>()?, scores, seconds })
+            let measure = |&size: &usize| {
+                let circuit = filled(graph, &order, size, rule).map_err(circuit_error)?;
+                Ok((circuit.counts().kept, evaluate(test_on, full, &circuit.masks(), batch)?))
+            };
+            Ok(Attributed { circuits: sizes.iter().map(measure).collect::<Result<_, PruneError>>()?, scores, seconds })
         })?;
         for (&size, (edges, scores)) in sizes.iter().zip(attributed.circuits) {
             found.rows.push(Row { method, size, edges, scores, seconds: attributed.seconds });
@@ -203,8 +204,7 @@ fn prune_to(
     let mut state = checkpoint::resume_or_start(phase, graph, start, &run, lab)?;
     let history = train(train_on, &run, &mut state, phase, lab)?;
     let log_alpha = &state.edges.log_alpha;
-    let mut order: Vec<usize> = (0..log_alpha.len()).filter(|&e| log_alpha[e].is_finite()).collect();
-    sort(&mut order, &|a, b| log_alpha[b].total_cmp(&log_alpha[a]).then(a.cmp(&b)));
+    let order: Vec<usize> = descending(log_alpha).into_iter().filter(|&edge| log_alpha[edge].is_finite()).collect();
     let circuit =
         filled(graph, &order, size, train_on.ablation).map_err(circuit_error)?.with_scores(state.scores()).map_err(circuit_error)?;
     let seconds = lab.seconds() - began;

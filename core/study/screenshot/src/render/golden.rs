@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{FontSources, RenderConfig, RenderError, Renderer, Screenshot};
-use vitrine_core::golden::Agreement;
+use vitrine_core::{golden::Agreement, report::base64};
 
 #[derive(Debug, Deserialize)]
 struct Case {
@@ -34,7 +34,7 @@ pub fn cases(lines: &str, fonts: &FontSources<'_>) -> Result<Vec<Agreement>, Str
         let case: Case = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
         let bytes = match (&case.text, &case.bytes_b64) {
             (Some(text), None) => text.clone().into_bytes(),
-            (None, Some(base64)) => decode(base64).ok_or_else(|| bad("bytes_b64 is not base64".to_owned()))?,
+            (None, Some(text)) => base64::decode(text).ok_or_else(|| bad("bytes_b64 is not base64".to_owned()))?,
             _ => return Err(bad("a case has either text or bytes_b64".to_owned())),
         };
         let wrong = eye.wrong(&bytes, &case.expect);
@@ -121,27 +121,4 @@ impl Eye {
             _ => "not known".into(),
         })
     }
-}
-
-/// Bytes of base64 with padding.
-fn decode(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=');
-    let mut bytes = Vec::with_capacity(digits.len() * 3 / 4);
-    let (mut bits, mut held) = (0_u32, 0);
-    for digit in digits.bytes() {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        (bits, held) = (bits << 6 | u32::from(value), held + 6);
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held) as u8);
-        }
-    }
-    Some(bytes)
 }
